@@ -1,0 +1,104 @@
+"""A tokenizer's latents of every prepared frame, encoded once and cached beside the frames."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.format import open_memmap
+
+from worldmodel.data.atomic import partial_of, sync, write_json
+from worldmodel.data.clips import FrameStore
+from worldmodel.data.progress import Progress
+from worldmodel.data.records import read_json
+from worldmodel.errors import UserError
+
+Encode = Callable[[np.ndarray], np.ndarray]
+Produce = Callable[[slice], np.ndarray]
+
+
+def encode_store(
+    folder: str | Path, encode: Encode, key: str, *, batch: int = 64, every: int = 50
+) -> np.ndarray:
+    """Return the latents, float16 [n tokens c], of a FrameStore's folder, mapped from
+    latents-<key>.npy.
+
+    `encode` turns uint8 [b h w 3] into float32 [b tokens c]; `key` stands for its weights (a
+    tokenizer's hash), so that other weights get another file. What is not there yet is encoded,
+    `batch` frames at a time; a stopped run goes on where the last note, written every `every`
+    batches, was made. Raises UserError when the latents overflow float16.
+    """
+    store = FrameStore(folder)
+
+    def produce(rows: slice) -> np.ndarray:
+        return encode(np.asarray(store.frames[rows]))
+
+    return fill_store(store, produce, key, batch=batch, every=every)
+
+
+def fill_store(
+    store: FrameStore, produce: Produce, key: str, *, batch: int = 64, every: int = 50
+) -> np.ndarray:
+    """Like `encode_store`, for latents that depend on more than a frame: `produce` turns a slice of
+    rows into float32 [rows tokens c]."""
+    path = store.folder / f"latents-{key}.npy"
+    if not path.exists():
+        _produce_all(store, produce, path, batch, every)
+    return load_latents(store.folder, key)
+
+
+def load_latents(folder: str | Path, key: str) -> np.ndarray:
+    """Map the latents that `encode_store` wrote, float16 [n tokens c]; raise UserError when they
+    are missing, damaged or of other frames."""
+    store = FrameStore(folder)
+    path = store.folder / f"latents-{key}.npy"
+    try:
+        latents = np.load(path, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}); delete it and encode again.") from error
+    if len(latents) != len(store) or latents.dtype != np.float16:
+        raise UserError(
+            f"{path} should hold {len(store)} frames in float16, but holds {len(latents)} in "
+            f"{latents.dtype}; delete it and encode again."
+        )
+    return latents
+
+
+def _produce_all(store: FrameStore, produce: Produce, path: Path, batch: int, every: int) -> None:
+    partial, note = partial_of(path), partial_of(path).with_suffix(".json")
+    done = _resume(partial, note, store)
+    array = open_memmap(partial, "r+") if done else None
+    progress = Progress("encode", len(store), "frames")
+    progress.skip(done)
+    for count, start in enumerate(range(done, len(store), batch), 1):
+        latents = _to_float16(produce(slice(start, min(start + batch, len(store)))))
+        if array is None:
+            array = open_memmap(partial, "w+", np.float16, (len(store), *latents.shape[1:]))
+        array[start : start + len(latents)] = latents
+        progress.advance(len(latents))
+        if count % every == 0:
+            array.flush()
+            write_json(note, {"source": store.source, "done": start + len(latents)})
+    array.flush()
+    sync(partial)
+    partial.rename(path)
+    note.unlink(missing_ok=True)
+    progress.finish()
+
+
+def _resume(partial: Path, note: Path, store: FrameStore) -> int:
+    """Frames already encoded in the partial file, 0 when it is absent or of other frames."""
+    if not (partial.exists() and note.exists()):
+        return 0
+    record = read_json(note)
+    return int(record["done"]) if record.get("source") == store.source else 0
+
+
+def _to_float16(latents: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # told below, in words
+        small = np.asarray(latents).astype(np.float16)
+    if not np.isfinite(small).all():
+        raise UserError(
+            "The tokenizer's latents should be finite and below 65504, but are not; "
+            "train it again or clamp its latents."
+        )
+    return small
