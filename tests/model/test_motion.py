@@ -1,0 +1,191 @@
+"""Motion: pictures go where the flow says, and the carried latent is the same by both roads."""
+
+import dataclasses
+
+import pytest
+import torch
+from tiny import LATENTS, MOTION, MOVING_WORLD, clip, motion, stirred, tokenizer, world
+
+from worldmodel.errors import UserError
+from worldmodel.model.cache import join, split
+from worldmodel.model.motion import Carrier, Motion, MotionConfig, moved
+
+CLOSE = {"rtol": 1e-4, "atol": 1e-4}
+
+
+@pytest.fixture
+def carrier():
+    return Carrier(motion().requires_grad_(False), tokenizer().requires_grad_(False))
+
+
+@pytest.fixture
+def network():
+    return world(MOVING_WORLD).requires_grad_(False)
+
+
+def pushed(right, down, size):
+    """The flow [1 2 2 2] that looks `right` and `down` pixels further on, everywhere."""
+    height, width = size
+    return torch.tensor([2 * right / width, 2 * down / height]).view(1, 2, 1, 1).expand(1, 2, 2, 2)
+
+
+def commit(network, carrier, cache, latent, controls, tau=None):
+    """One frame [b n c] into the cache, as play does it; returns what it was carried from."""
+    start = carrier.carry(cache, controls)
+    tau = torch.ones(len(latent)) if tau is None else tau
+    network.commit(latent, tau, controls, cache, start, carrier.picture(latent))
+    return start
+
+
+def filled(network, carrier, latents, controls):
+    cache = network.empty_cache(len(latents))
+    for i in range(latents.shape[1]):
+        commit(network, carrier, cache, latents[:, i], controls[:, i])
+    return cache
+
+
+def test_no_flow_leaves_the_picture():
+    pictures = torch.rand(2, 3, 16, 48)
+    torch.testing.assert_close(moved(pictures, torch.zeros(2, 2, 4, 12)), pictures)
+
+
+@pytest.mark.parametrize(("right", "down"), [(3, 0), (-3, 0), (0, 2), (-5, -4)])
+def test_a_constant_flow_moves_whole_pixels(right, down):
+    pictures = torch.rand(1, 3, 16, 48)
+    out = moved(pictures, pushed(right, down, (16, 48)))
+    there = pictures.roll((-down, -right), dims=(2, 3))
+    inside = (..., slice(5, -5), slice(6, -6))
+    torch.testing.assert_close(out[inside], there[inside], **CLOSE)
+
+
+def test_edges_repeat():
+    pictures = torch.rand(1, 3, 16, 48)
+    out = moved(pictures, pushed(48, 0, (16, 48)))
+    torch.testing.assert_close(out, pictures[..., -1:].expand_as(out), **CLOSE)
+
+
+def test_a_new_network_moves_almost_nothing():
+    for sizes in (MOTION, MotionConfig()):
+        network = Motion(sizes).requires_grad_(False)
+        h, w = sizes.grid
+        latent = torch.randn(4, h * w, sizes.latent_channels)
+        recent = torch.randint(0, 2, (4, sizes.history, sizes.controls)).float()
+        flow = network(latent, recent)
+        assert flow.shape == (4, 2, 2 * h, 2 * w) and flow.dtype == torch.float32
+        pixels = flow.abs().mean(dim=(0, 2, 3)) * torch.tensor([4.0 * w, 4.0 * h])
+        assert pixels.max() < 0.5
+
+
+def test_every_weight_is_used():
+    network = stirred(Motion(MOTION))
+    network(torch.randn(2, LATENTS, 4), torch.ones(2, 3, 6)).square().mean().backward()
+    idle = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert idle == []
+
+
+def test_the_flow_depends_on_every_remembered_control():
+    network, latent = motion().requires_grad_(False), torch.randn(1, LATENTS, 4)
+    base = network(latent, torch.zeros(1, 3, 6))
+    for age in range(MOTION.history):
+        recent = torch.zeros(1, 3, 6)
+        recent[:, age] = 1
+        assert not torch.equal(network(latent, recent), base)
+    assert torch.equal(network(latent, torch.full((1, 3, 6), torch.nan)), base)
+
+
+class Diary(Motion):
+    """Notes which controls it is told, newest first."""
+
+    def forward(self, latent, recent):
+        self.told = recent[0, :, 0].tolist()
+        return super().forward(latent, recent)
+
+
+def test_controls_are_told_newest_first(network):
+    latents, _, controls = clip(batch=1, frames=5)
+    controls[0, :, 0] = torch.arange(1.0, 6.0)
+    carrier = Carrier(Diary(MOTION).requires_grad_(False), tokenizer().requires_grad_(False))
+    told = []
+    cache = network.empty_cache()
+    for i in range(5):
+        commit(network, carrier, cache, latents[:, i], controls[:, i])
+        told.append(getattr(carrier.motion, "told", None))
+    assert told == [None, [2, 1, 0], [3, 2, 1], [4, 3, 2], [5, 4, 3]]
+    carrier.carry_clip(latents, controls)
+    assert carrier.motion.told == [5, 4, 3]
+
+
+def test_before_the_first_frame_there_is_no_news(network, carrier):
+    latents, level = carrier.carry(network.empty_cache(2), torch.ones(2, 6))
+    assert latents.shape == (2, 1, LATENTS, 4) and not latents.any()
+    assert torch.equal(level, torch.zeros(2, 1))
+
+
+def test_a_clip_is_carried_as_frame_by_frame(network, carrier):
+    latents, tau, controls = clip(frames=3 * MOVING_WORLD.window)
+    whole = carrier.carry_clip(latents, controls)
+    cache = network.empty_cache(2)
+    for i in range(latents.shape[1]):
+        start, level = commit(network, carrier, cache, latents[:, i], controls[:, i], tau[:, i])
+        torch.testing.assert_close(start[:, 0], whole[:, i], **CLOSE)
+        assert torch.equal(level, torch.full((2, 1), float(i > 0)))
+
+
+def test_cached_is_uncached_also_after_the_ring_has_wrapped(network, carrier):
+    latents, tau, controls = clip(frames=3 * MOVING_WORLD.window)
+    level = torch.ones_like(tau)
+    level[:, 0] = 0
+    start = carrier.carry_clip(latents, controls), level
+    oracle = network(latents, tau, torch.zeros_like(tau), controls, carried=start)
+    cache = network.empty_cache(2)
+    for i in range(latents.shape[1]):
+        now = latents[:, i, None], tau[:, i, None], torch.zeros(2, 1), controls[:, i, None]
+        seen = network(*now, cache, carrier.carry(cache, controls[:, i]))
+        torch.testing.assert_close(seen[:, 0], oracle[:, i], **CLOSE)
+        commit(network, carrier, cache, latents[:, i], controls[:, i], tau[:, i])
+
+
+def test_what_a_frame_starts_from_changes_it(network, carrier):
+    latents, tau, controls = clip(frames=3)
+    tau[:] = 0.5
+    start = carrier.carry_clip(latents, controls)
+    plain, other = (
+        network(latents, tau, torch.zeros_like(tau), controls, carried=(x, torch.ones_like(tau)))
+        for x in (start, start + 1)
+    )
+    assert ((plain - other).abs().amax(dim=(0, 2, 3)) > 1e-3).all()
+
+
+def test_a_snapshot_brings_picture_and_controls_back(network, carrier):
+    latents, _, controls = clip(frames=8)
+    cache = filled(network, carrier, latents[:, :5], controls[:, :5])
+    then, saved = carrier.carry(cache, controls[:, 5]), cache.snapshot()
+    for i in (5, 6):
+        commit(network, carrier, cache, latents[:, i], controls[:, i])
+    assert not torch.equal(carrier.carry(cache, controls[:, 5])[0], then[0])
+    cache.restore(saved)
+    assert torch.equal(carrier.carry(cache, controls[:, 5])[0], then[0])
+
+
+def test_players_share_a_batch_and_part_again(network, carrier):
+    latents, _, controls = clip(batch=2, frames=9)
+    alone = [
+        filled(network, carrier, latents[i : i + 1, :age], controls[i : i + 1, :age])
+        for i, age in enumerate((2, 8))
+    ]
+    together = join(alone)
+    starts, _ = carrier.carry(together, controls[:, 8])
+    for i, cache in enumerate(alone):
+        own, _ = carrier.carry(cache, controls[i : i + 1, 8])
+        torch.testing.assert_close(starts[i], own[0], **CLOSE)
+    for before, after in zip(alone, split(together), strict=True):
+        for field in dataclasses.fields(before.memory):
+            a, b = (getattr(cache.memory, field.name) for cache in (before, after))
+            assert torch.equal(a, b), field.name
+    assert torch.equal(together.memory.recent[1, :, 0], controls[1, [7, 6, 5], 0])
+    assert together.memory.picture.shape == (2, 3, 16, 48)
+
+
+def test_sizes_that_do_not_fit_are_refused_in_a_sentence():
+    with pytest.raises(UserError, match="must be at least 1"):
+        dataclasses.replace(MOTION, history=0)

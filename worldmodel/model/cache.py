@@ -1,0 +1,152 @@
+"""The frame cache: what the transformer remembers of the last W frames.
+
+A ring written once a frame. Keys lie unrotated and are turned by their age when the next frame
+begins, so that frame 10,000 is computed with the same small angles as frame 100.
+Shapes: l layers that attend over time, b batch, k heads, w ring slots, n tokens, e head size.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One value of the cache. Frozen: a snapshot is a reference, a commit makes a new Memory."""
+
+    keys: Tensor  # [l b k w n e], unrotated
+    values: Tensor  # [l b k w n e]
+    latent: Tensor  # [b n c], the last frame as it was committed
+    tau: Tensor  # [b], its noise level
+    controls: Tensor  # [b m], the controls that produced it
+    count: Tensor  # [b] int64 on the CPU, frames committed since the start
+    recent: Tensor  # [b r m], the last r controls, newest first
+    picture: Tensor  # [b 3 H W], the last frame decoded; [b 0] in worlds without motion
+
+
+class FrameCache:
+    """A ring over `Memory`: `look` reads it, `commit` adds a frame, and nothing else changes it."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.restore(memory)
+
+    @classmethod
+    def empty(
+        cls,
+        *,
+        layers: int,
+        batch: int,
+        heads: int,
+        window: int,
+        tokens: int,
+        head: int,
+        latent: tuple[int, int],
+        controls: int,
+        history: int = 1,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> "FrameCache":
+        """A cache that remembers nothing; a last frame of pure noise level carries no news."""
+        ring = torch.zeros(layers, batch, heads, window, tokens, head, device=device, dtype=dtype)
+        return cls(
+            Memory(
+                keys=ring,
+                values=ring.clone(),
+                latent=torch.zeros(batch, *latent, device=device),
+                tau=torch.zeros(batch, device=device),
+                controls=torch.zeros(batch, controls, device=device),
+                count=torch.zeros(batch, dtype=torch.int64),
+                recent=torch.zeros(batch, history, controls, device=device),
+                picture=torch.zeros(batch, 0, device=device),
+            )
+        )
+
+    @property
+    def window(self) -> int:
+        return self.memory.keys.shape[3]
+
+    def ages(self) -> Tensor:
+        """Age in frames of each slot [b w] as the next frame sees it: 1 is newest, 0 is empty."""
+        slots, count = torch.arange(self.window), self.memory.count[:, None]
+        age = (count - 1 - slots) % self.window + 1
+        return torch.where(slots < count, age, 0)
+
+    def commit(
+        self,
+        keys: Tensor,
+        values: Tensor,
+        latent: Tensor,
+        tau: Tensor,
+        controls: Tensor,
+        picture: Tensor | None = None,
+    ) -> None:
+        """Remember a frame: keys and values [l b k n e], latent [b n c], tau [b], controls [b m].
+
+        `picture` [b 3 H W] is the frame decoded, in worlds with motion. The old Memory stays as it
+        was, so snapshots taken before remain true.
+        """
+        old = self.memory
+        player, slot = torch.arange(len(old.count)), old.count % self.window
+        ring_keys, ring_values = old.keys.clone(), old.values.clone()
+        ring_keys[:, player, :, slot] = keys.to(ring_keys.dtype).movedim(1, 0)
+        ring_values[:, player, :, slot] = values.to(ring_values.dtype).movedim(1, 0)
+        recent = torch.cat([controls[:, None], old.recent[:, :-1]], dim=1)
+        picture = old.picture if picture is None else picture
+        self.restore(
+            Memory(ring_keys, ring_values, latent, tau, controls, old.count + 1, recent, picture)
+        )
+
+    def snapshot(self) -> Memory:
+        return self.memory
+
+    def restore(self, memory: Memory) -> None:
+        self.memory = memory
+        self.recalled: object = None  # what the network last derived from this memory
+
+
+def join(caches: list[FrameCache]) -> FrameCache:
+    """Several players' caches as one batch; each keeps its own count of frames."""
+    memories = [cache.memory for cache in caches]
+    return FrameCache(
+        Memory(
+            torch.cat([m.keys for m in memories], dim=1),
+            torch.cat([m.values for m in memories], dim=1),
+            torch.cat([m.latent for m in memories]),
+            torch.cat([m.tau for m in memories]),
+            torch.cat([m.controls for m in memories]),
+            torch.cat([m.count for m in memories]),
+            torch.cat([m.recent for m in memories]),
+            torch.cat([m.picture for m in memories]),
+        )
+    )
+
+
+def split(cache: FrameCache) -> list[FrameCache]:
+    """The inverse of `join`."""
+    m = cache.memory
+    return [
+        FrameCache(
+            Memory(
+                keys=m.keys[:, i : i + 1],
+                values=m.values[:, i : i + 1],
+                latent=m.latent[i : i + 1],
+                tau=m.tau[i : i + 1],
+                controls=m.controls[i : i + 1],
+                count=m.count[i : i + 1],
+                recent=m.recent[i : i + 1],
+                picture=m.picture[i : i + 1],
+            )
+        )
+        for i in range(len(m.count))
+    ]
+
+
+def past_mask(frames: int, tokens: int, window: int) -> Tensor:
+    """Who sees whom, bool [frames*tokens, frames*tokens]: own frame and `window` before it.
+
+    The same past without a cache, for all frames of a clip at once.
+    """
+    at = torch.arange(frames).repeat_interleave(tokens)
+    age = at[:, None] - at[None]
+    return (age >= 0) & (age <= window)

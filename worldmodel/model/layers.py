@@ -1,0 +1,136 @@
+"""Building blocks of the transformer.
+
+Shapes: b batch, t frames, n tokens of a frame, d width, k heads, e head size, f latent features,
+h w latent grid.
+"""
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from worldmodel.model.rotary import rotate
+
+KeysValues = tuple[Tensor, Tensor]
+
+
+class Past:
+    """What a dense block sees of the past when there is a cache: turned keys, values and a mask."""
+
+    def __init__(self, keys: Tensor, values: Tensor, mask: Tensor) -> None:
+        self.keys, self.values = keys, values  # [b k s e]
+        self.mask = mask  # bool [b 1 1 s + n]
+
+
+class TransformerBlock(nn.Module):
+    """Pre-norm attention and SwiGLU, both modulated by the frame's condition (adaLN, DiT).
+
+    `dense` blocks attend to all tokens of the own and the past frames, the others to the own frame.
+    """
+
+    def __init__(self, width: int, heads: int, *, dense: bool, depth: int) -> None:
+        super().__init__()
+        hidden = -(-8 * width // 3 // 32) * 32
+        self.heads, self.dense = heads, dense
+        self.qkv = nn.Linear(width, 3 * width, bias=True)
+        self.query_norm, self.key_norm = nn.RMSNorm(width // heads), nn.RMSNorm(width // heads)
+        self.out = nn.Linear(width, width, bias=False)
+        self.up = nn.Linear(width, 2 * hidden, bias=False)
+        self.down = nn.Linear(hidden, width, bias=False)
+        self.bias = nn.Parameter(torch.zeros(6, width))  # to the shared modulation (PixArt)
+        for last in (self.out, self.down):
+            nn.init.normal_(last.weight, std=last.in_features**-0.5 / (2 * depth) ** 0.5)
+
+    def forward(
+        self, x: Tensor, modulation: Tensor, turn: Tensor, past: Past | None, mask: Tensor | None
+    ) -> tuple[Tensor, KeysValues]:
+        """x [b t n d], modulation [b t 1 6 d], turn [n or t*n e/2]; also returns keys, values."""
+        shift, scale, gate, shift2, scale2, gate2 = (modulation + self.bias).unbind(-2)
+        mixed, memory = self.attend(norm(x) * (1 + scale) + shift, turn, past, mask)
+        x = x + (1 + gate) * mixed
+        value, gate_in = self.up(norm(x) * (1 + scale2) + shift2).chunk(2, dim=-1)
+        return x + (1 + gate2) * self.down(F.silu(gate_in) * value), memory
+
+    def attend(
+        self, x: Tensor, turn: Tensor, past: Past | None, mask: Tensor | None
+    ) -> tuple[Tensor, KeysValues]:
+        b, t = x.shape[:2]
+        folded = "(b t) k n e" if not self.dense else "b k (t n) e"
+        query, key, value = rearrange(
+            self.qkv(x), "b t n (r k e) -> r b t k n e", r=3, k=self.heads
+        )
+        query, key = self.query_norm(query), self.key_norm(key)
+        query, key_in, value_in = (
+            rearrange(a, f"b t k n e -> {folded}").contiguous() for a in (query, key, value)
+        )
+        query, key_in = rotate(query, turn), rotate(key_in, turn).to(value.dtype)
+        query = query.to(value.dtype)
+        if self.dense and past is not None:
+            key_in = torch.cat([past.keys.to(value.dtype), key_in], dim=-2)
+            value_in = torch.cat([past.values.to(value.dtype), value_in], dim=-2)
+            mask = past.mask
+        seen = F.scaled_dot_product_attention(
+            query, key_in, value_in, attn_mask=mask if self.dense else None
+        )
+        seen = rearrange(seen, f"{folded} -> b t n (k e)", b=b, t=t)
+        return self.out(seen), (key, value)
+
+
+def norm(x: Tensor) -> Tensor:
+    return F.rms_norm(x, x.shape[-1:])
+
+
+class ConvBlock(nn.Module):
+    """Residual convolutions on the latent grid, modulated by the frame's condition (FiLM)."""
+
+    def __init__(self, features: int, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(features, features, 3, padding=1)
+        self.second = nn.Conv2d(features, features, 3, padding=1)
+        self.modulation = nn.Linear(width, 2 * features)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """x [b f h w], condition [b d]."""
+        scale, shift = self.modulation(condition)[:, :, None, None].chunk(2, dim=1)
+        inner = self.first(F.relu(x)) * (1 + scale) + shift
+        return x + self.second(F.relu(inner))
+
+
+class ConditionedWarp(nn.Module):
+    """A convolution whose kernel depends on the controls and on the place in the picture.
+
+    Moves the previous latent as the keys say (dynamic neural advection, arXiv 1605.07157):
+    kernels are a bilinear form of the condition and learned maps over a coarse grid.
+    """
+
+    def __init__(
+        self, channels: int, width: int, grid: tuple[int, int], *, groups: int = 8, each: int = 4,
+        taps: tuple[int, int] = (3, 7), rank: int = 32,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.groups, self.taps = groups, taps
+        self.features = groups * each
+        self.coarse = (grid[0] // 2, grid[1] // 2)
+        self.value = nn.Conv2d(channels, self.features, 1)
+        self.code = nn.Linear(width, rank)
+        self.maps = nn.Parameter(torch.zeros(rank, groups * taps[0] * taps[1], *self.coarse))
+        identity = torch.zeros(groups, *taps)
+        identity[:, taps[0] // 2, taps[1] // 2] = 1
+        self.identity = nn.Parameter(identity.flatten())
+
+    def forward(self, previous: Tensor, condition: Tensor) -> Tensor:
+        """previous [b c h w], condition [b d] -> [b features h w]."""
+        b, _, h, w = previous.shape
+        code = torch.tanh(self.code(condition))
+        kernel = code @ self.maps.flatten(1)  # [b groups*taps*coarse]
+        kernel = kernel.view(b, -1, *self.coarse) + self.identity[:, None, None]
+        kernel = kernel.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+        kernel = kernel.view(b, self.groups, 1, -1, h * w)
+        pad = (self.taps[0] // 2, self.taps[1] // 2)
+        places = F.unfold(self.value(previous), self.taps, padding=pad)
+        places = places.view(b, self.groups, -1, self.taps[0] * self.taps[1], h * w)
+        return (kernel * places).sum(dim=3).view(b, self.features, h, w)

@@ -1,0 +1,43 @@
+"""Axial rotary positions over height, width and time (RoFormer, arXiv 2104.09864).
+
+Shapes: n tokens of a frame (n = h w), t frames, e size of a head, s sequence.
+"""
+
+import torch
+from torch import Tensor
+
+BASE = 100.0  # positions here are tens, not thousands
+
+
+def head_split(head: int) -> tuple[int, int, int]:
+    """Even numbers of channels of a head that turn with height, width and time."""
+    space = head // 3 // 2 * 2
+    return space, space, head - 2 * space
+
+
+def angles(positions: Tensor, channels: int) -> Tensor:
+    """Positions [s] -> angles float32 [s channels/2], from 1 radian a place down to 1 / BASE."""
+    rates = BASE ** -(torch.arange(0, channels, 2, dtype=torch.float32) / channels)
+    return positions.float()[:, None] * rates.to(positions.device)
+
+
+def space_angles(height: int, width: int, head: int) -> Tensor:
+    """Angles [n head/2] of a frame's tokens; the channels that turn with time stay at 0."""
+    rows, columns, time = head_split(head)
+    y = angles(torch.arange(height), rows).repeat_interleave(width, dim=0)
+    x = angles(torch.arange(width), columns).repeat(height, 1)
+    return torch.cat([y, x, torch.zeros(height * width, time // 2)], dim=1)
+
+
+def time_angles(times: Tensor, head: int) -> Tensor:
+    """Angles [t head/2] of frames at `times` (frames; negative is the past)."""
+    rows, columns, time = head_split(head)
+    still = torch.zeros(len(times), (rows + columns) // 2, device=times.device)
+    return torch.cat([still, angles(times, time)], dim=1)
+
+
+def rotate(x: Tensor, turn: Tensor) -> Tensor:
+    """Turn the channel pairs (i, i + e/2) of x [... s e] by angles [s e/2]; keeps x's dtype."""
+    cos, sin = turn.cos(), turn.sin()
+    a, b = x.float().chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1).to(x.dtype)
