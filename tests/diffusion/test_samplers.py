@@ -1,0 +1,122 @@
+"""Samplers on flows whose end is known in closed form.
+
+For data N(m, s^2) the exact denoiser is linear, and the flow carries the noise e to m + s e.
+"""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+
+from worldmodel.diffusion.samplers import guided, sample_euler, sample_renoise, sampler_named
+from worldmodel.diffusion.schedules import even_times
+from worldmodel.errors import UserError
+
+MEAN, DEVIATION = 1.5, 0.4
+
+
+def no_fresh_noise(index):
+    raise AssertionError("a deterministic sampler asked for noise")
+
+
+def gaussian_denoiser(z, tau, jump):
+    """E[x | z] for x ~ N(MEAN, DEVIATION^2)."""
+    power = (tau * DEVIATION) ** 2 + (1 - tau) ** 2
+    return MEAN + DEVIATION**2 * tau / power * (z - tau * MEAN)
+
+
+def flow_map(z, tau, jump):
+    """Where the flow through z at tau ends: what a consistency model predicts."""
+    power = (tau * DEVIATION) ** 2 + (1 - tau) ** 2
+    return MEAN + DEVIATION * (z - tau * MEAN) / math.sqrt(power)
+
+
+def test_euler_converges_to_the_known_end_with_order_one():
+    noise = torch.linspace(-2, 2, 9, dtype=torch.float64)
+    errors = []
+    for steps in (32, 64, 128, 256):
+        end = sample_euler(gaussian_denoiser, noise, even_times(steps), no_fresh_noise)
+        errors.append((end - (MEAN + DEVIATION * noise)).abs().max())
+    ratios = torch.tensor([a / b for a, b in pairwise(errors)]).float()
+    torch.testing.assert_close(ratios, torch.full((3,), 2.0), rtol=0.15, atol=0)
+    assert errors[-1] < 0.02
+
+
+def test_uneven_levels_lead_to_the_same_end():
+    noise = torch.linspace(-2, 2, 9, dtype=torch.float64)
+    times = [math.sin(math.pi / 2 * tau) for tau in even_times(512)]
+    end = sample_euler(gaussian_denoiser, noise, times, no_fresh_noise)
+    torch.testing.assert_close(end, MEAN + DEVIATION * noise, rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("sample", [sample_euler, sample_renoise])
+def test_one_step_is_the_denoiser(sample):
+    noise = torch.randn(5, 4)
+    asked = []
+
+    def denoise(z, tau, jump):
+        asked.append((z, tau, jump))
+        return torch.tanh(3 * z)
+
+    end = sample(denoise, noise, even_times(1), no_fresh_noise)
+    torch.testing.assert_close(end, torch.tanh(3 * noise))
+    assert asked == [(noise, 0.0, 1.0)]
+
+
+@pytest.mark.parametrize("sample", [sample_euler, sample_renoise])
+def test_the_denoiser_is_told_level_and_jump(sample):
+    told = []
+
+    def denoise(z, tau, jump):
+        told.append((tau, jump))
+        return z
+
+    sample(denoise, torch.randn(3), (0.0, 0.25, 0.75, 1.0), lambda i: torch.zeros(3))
+    assert told == [(0.0, 0.25), (0.25, 0.5), (0.75, 0.25)]
+
+
+def test_renoising_finds_a_point_whatever_the_noise():
+    point = torch.randn(6)
+    end = sample_renoise(
+        lambda z, tau, jump: point, torch.randn(6), even_times(4), lambda i: torch.randn(6)
+    )
+    assert torch.equal(end, point)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_renoising_with_the_flow_map_samples_the_data(steps):
+    """A perfect consistency model gives N(m, s^2) at any number of steps."""
+    noise, fresh = torch.randn(200_000), lambda i: torch.randn(200_000)
+    end = sample_renoise(flow_map, noise, even_times(steps), fresh)
+    assert end.mean() == pytest.approx(MEAN, abs=0.01)
+    assert end.std() == pytest.approx(DEVIATION, abs=0.01)
+
+
+def test_renoising_asks_for_noise_between_steps_only():
+    asked = []
+
+    def fresh(index):
+        asked.append(index)
+        return torch.zeros(3)
+
+    sample_renoise(lambda z, tau, jump: z, torch.randn(3), even_times(4), fresh)
+    assert asked == [0, 1, 2]
+
+
+def test_guidance_of_one_is_the_conditional_denoiser():
+    conditional = lambda z, tau, jump: z + 1
+    assert guided(conditional, None, 1.0) is conditional
+
+
+def test_guidance_leads_away_from_unknown_keys():
+    z = torch.zeros(3)
+    with_keys, without = (lambda z, tau, jump: z + 1), (lambda z, tau, jump: z - 1)
+    assert torch.equal(guided(with_keys, without, 0.0)(z, 0.5, 0.1), z - 1)
+    assert torch.equal(guided(with_keys, without, 2.0)(z, 0.5, 0.1), z + 3)
+
+
+def test_an_unknown_sampler_is_refused_in_a_sentence():
+    assert sampler_named("euler") is sample_euler
+    with pytest.raises(UserError, match="choose one of euler, renoise"):
+        sampler_named("heun")

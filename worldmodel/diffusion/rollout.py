@@ -1,0 +1,105 @@
+"""One frame at a time: the step that play, evaluation and training on own rollouts share.
+
+Shapes: b batch, t frames, n latents of a frame, c channels, m controls.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from worldmodel.diffusion.path import noised
+from worldmodel.diffusion.samplers import Denoise, Fresh, guided, sample_euler
+
+
+class CachedNetwork(Protocol):
+    """A transformer that reads a frame cache (`__call__`) and adds to it (`commit`)."""
+
+    def __call__(
+        self, latents: Tensor, tau: Tensor, jump: Tensor, controls: Tensor, cache: object,
+        carried: object,
+    ) -> Tensor: ...  # fmt: skip
+
+    def commit(
+        self, latent: Tensor, tau: Tensor, controls: Tensor, cache: object, carried: object,
+        picture: Tensor | None,
+    ) -> None: ...  # fmt: skip
+
+
+class Carrier(Protocol):
+    """What moves the last frame along as the keys say; absent in worlds without motion."""
+
+    def carry(self, cache: object, controls: Tensor) -> object:
+        """The frame before, moved: latents [b 1 n c] and their noise level [b 1]."""
+
+    def picture(self, latent: Tensor) -> Tensor:
+        """Latents [b n c] decoded, [b 3 H W]."""
+
+
+def next_frame(
+    network: CachedNetwork,
+    cache: object,
+    controls: Tensor,
+    noise: Tensor,
+    *,
+    times: Sequence[float],
+    sampler: Callable[..., Tensor] = sample_euler,
+    fresh: Fresh | None = None,
+    guidance: float = 1.0,
+    clamp: Callable[[Tensor], Tensor] = lambda x: x,
+    carried: object = None,
+) -> Tensor:
+    """Dream one latent frame [b n c] from noise [b n c] under controls [b m]; only looks."""
+
+    def denoiser(keys: Tensor) -> Denoise:
+        def denoise(z: Tensor, tau: float, jump: float) -> Tensor:
+            level = z.new_full((len(z), 1), tau)
+            length = z.new_zeros(len(z), 1)  # the plain flow: no jump is asked of the network
+            return network(z[:, None], level, length, keys[:, None], cache, carried)[:, 0]
+
+        return denoise
+
+    blind = denoiser(torch.full_like(controls, torch.nan))
+    denoise = guided(denoiser(controls), blind, guidance)
+    return clamp(sampler(denoise, noise, times, fresh or (lambda i: torch.randn_like(noise))))
+
+
+def remember(
+    network: CachedNetwork, cache: object, latent: Tensor, controls: Tensor,
+    context_noise: float = 0.0, noise: Tensor | None = None, *,
+    carried: object = None, picture: Tensor | None = None,
+) -> None:  # fmt: skip
+    """Commit a finished frame [b n c], made a little noisy and labelled so (GameNGen)."""
+    if noise is None:
+        context_noise = 0.0
+    tau = latent.new_full((len(latent),), 1 - context_noise)
+    shown = latent if context_noise == 0 else noised(latent, noise, tau)
+    network.commit(shown, tau, controls, cache, carried, picture)
+
+
+def prefill(
+    network: CachedNetwork, cache: object, latents: Tensor, controls: Tensor,
+    carrier: Carrier | None = None,
+) -> None:  # fmt: skip
+    """Commit real frames [b t n c] with their controls [b t m], oldest first."""
+    for i in range(latents.shape[1]):
+        carried = carrier and carrier.carry(cache, controls[:, i])
+        picture = carrier and carrier.picture(latents[:, i])
+        remember(network, cache, latents[:, i], controls[:, i], carried=carried, picture=picture)
+
+
+def rollout(
+    network: CachedNetwork, cache: object, controls: Tensor, noise: Tensor, *,
+    carrier: Carrier | None = None, **settings: object,
+) -> Tensor:  # fmt: skip
+    """Dream t frames [b t n c] on the network's own output; controls [b t m], noise [b t n c]."""
+    frames = []
+    for i in range(controls.shape[1]):
+        keys = controls[:, i]
+        carried = carrier and carrier.carry(cache, keys)
+        frame = next_frame(network, cache, keys, noise[:, i], carried=carried, **settings)
+        picture = carrier and carrier.picture(frame)
+        remember(network, cache, frame, keys, carried=carried, picture=picture)
+        frames.append(frame)
+    return torch.stack(frames, dim=1)

@@ -1,0 +1,28 @@
+"""Noise levels: the ones a sampler visits, the ones training draws."""
+
+import torch
+from torch import Tensor
+
+CONTEXT_SPAN = 0.1  # training shows a nearly clean past at levels 1 - CONTEXT_SPAN to 1
+
+
+def even_times(steps: int) -> tuple[float, ...]:
+    """Levels from 0 to 1 in `steps` equal jumps (steps + 1 values)."""
+    return tuple(i / steps for i in range(steps + 1))
+
+
+def draw_levels(batch: int, frames: int, generator: torch.Generator) -> Tensor:
+    """Noise levels [b t] of diffusion forcing (arXiv 2407.01392) for training clips.
+
+    Every frame draws its own level. In most clips every second frame (60 %) or every other frame
+    by chance (20 %) is nearly clean, so that noisy frames follow a past such as play shows them.
+    Of the noisy frames three tenths are pure noise, where only the keys and the past can help.
+    """
+    level = (torch.rand(batch, frames, generator=generator) * 1.43 - 0.43).clamp_min(0)
+    clean = 1 - CONTEXT_SPAN * torch.rand(batch, frames, generator=generator) ** 2
+    kind = torch.rand(batch, 1, generator=generator)
+    first = torch.randint(2, (batch, 1), generator=generator)
+    alternate = (torch.arange(frames) + first) % 2 == 0
+    by_chance = torch.rand(batch, frames, generator=generator) < 0.5
+    nearly_clean = torch.where(kind < 0.6, alternate, by_chance & (kind < 0.8))
+    return torch.where(nearly_clean, clean, level)
