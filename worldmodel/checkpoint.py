@@ -1,0 +1,243 @@
+"""Checkpoints: a folder of JSON and safetensors, nothing that executes, loaded strictly.
+
+checkpoints/<world>/  config.json  tokenizer.safetensors  world.safetensors  scenes/  card.md
+"""
+
+import dataclasses
+import hashlib
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from worldmodel.errors import UserError
+from worldmodel.games.base import ControlSpace
+from worldmodel.model.motion import Motion, MotionConfig
+from worldmodel.model.tokenizer import Tokenizer, TokenizerConfig
+from worldmodel.model.transformer import WorldConfig, WorldTransformer
+
+SCHEMA = 1
+CONFIG, TOKENIZER = "config.json", "tokenizer.safetensors"
+MOTION, WORLD = "motion.safetensors", "world.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayConfig:
+    """The setting a world ships with."""
+
+    steps: int = 2
+    guidance: float = 1.0
+    context_noise: float = 0.0
+    sampler: str = "euler"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointConfig:
+    """What a world is, apart from its weights."""
+
+    title: str
+    game: str
+    licence: str
+    fps: float
+    controls: ControlSpace
+    tokenizer: TokenizerConfig
+    tokenizer_hash: str
+    world: WorldConfig
+    play: PlayConfig = field(default_factory=PlayConfig)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A world read from `folder`, on the CPU in float32, in evaluation mode."""
+
+    folder: Path
+    config: CheckpointConfig
+    tokenizer: Tokenizer
+    network: WorldTransformer
+    motion: Motion | None = None  # worlds with `world.history` have one
+
+
+def tensors_hash(tensors: dict[str, Tensor]) -> str:
+    """16 hexadecimal digits that name these tensors: their names, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def tokenizer_hash(tokenizer: Tokenizer) -> str:
+    return tensors_hash(tokenizer.state_dict())
+
+
+def save_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
+    """Write tokenizer.safetensors with its configuration in the header."""
+    header = {"config": json.dumps(dataclasses.asdict(tokenizer.config))}
+    _save_weights(folder / TOKENIZER, tokenizer, header)
+
+
+def save_motion(folder: Path, motion: Motion) -> None:
+    """Write motion.safetensors with its configuration in the header."""
+    header = {"config": json.dumps(dataclasses.asdict(motion.config))}
+    _save_weights(folder / MOTION, motion, header)
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """Read a tokenizer from a file that `save_tokenizer` wrote. Raises UserError."""
+    return _load_with_config(path, Tokenizer, TokenizerConfig)
+
+
+def load_motion(path: Path) -> Motion:
+    """Read a motion network from a file that `save_motion` wrote. Raises UserError."""
+    return _load_with_config(path, Motion, MotionConfig)
+
+
+def _load_with_config(path: Path, network: type, kind: type) -> Any:
+    tensors = _load_weights(path)
+    with safe_open(path, framework="pt") as file:
+        text = (file.metadata() or {}).get("config")
+    if text is None:
+        raise UserError(f"{path} has no configuration of a {network.__name__.lower()} in it")
+    try:
+        record = dict(json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}); copy the checkpoint again") from None
+    loaded = network(_from_json(kind, record, str(path)))
+    _fill(loaded, tensors, path)
+    return loaded.eval()
+
+
+def save_checkpoint(
+    folder: Path,
+    config: CheckpointConfig,
+    tokenizer: Tokenizer,
+    network: WorldTransformer,
+    motion: Motion | None = None,
+) -> None:
+    """Write config.json and the weight files into `folder`, each whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tokenizer(folder, tokenizer)
+    if motion:
+        save_motion(folder, motion)
+    _save_weights(folder / WORLD, network, {})
+    record = dataclasses.asdict(dataclasses.replace(config, controls=None))  # type: ignore[arg-type]
+    record |= {"schema": SCHEMA, "controls": config.controls.to_json()}
+    partial = folder / f"{CONFIG}.partial"
+    partial.write_text(json.dumps(record, indent=2) + "\n")
+    partial.replace(folder / CONFIG)
+
+
+def load_config(folder: Path) -> CheckpointConfig:
+    """Read a world's config.json. Raises UserError in one sentence."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise UserError(f"no world in {folder}: {CONFIG} is missing; choose a checkpoint folder")
+    try:
+        record = json.loads(path.read_text())
+        schema = record.pop("schema", None)
+        controls = ControlSpace.from_json(record.pop("controls"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} is damaged ({error}); copy the checkpoint again") from None
+    if schema != SCHEMA:
+        raise UserError(f"{path} has schema {schema}, this version reads {SCHEMA}; update one")
+    return _from_json(CheckpointConfig, {**record, "controls": controls}, str(path))
+
+
+def load_checkpoint(folder: Path | str) -> Checkpoint:
+    """Read a world. Raises UserError: missing or damaged files, another tokenizer, wrong sizes."""
+    folder = Path(folder)
+    config = load_config(folder)
+    tokenizer, network = Tokenizer(config.tokenizer), WorldTransformer(config.world)
+    _fill(tokenizer, _load_weights(folder / TOKENIZER), folder / TOKENIZER)
+    found = tokenizer_hash(tokenizer)
+    if found != config.tokenizer_hash:
+        raise UserError(
+            f"{folder / TOKENIZER} is not the tokenizer this world was trained with (expected "
+            f"{config.tokenizer_hash}, found {found}); put the original file back"
+        )
+    _fill(network, _load_weights(folder / WORLD), folder / WORLD)
+    motion = _load_motion_of(folder / MOTION, config.world) if config.world.history else None
+    return Checkpoint(folder, config, tokenizer.eval(), network.eval(), motion)
+
+
+def _load_motion_of(path: Path, world: WorldConfig) -> Motion:
+    motion = load_motion(path)
+    for name in ("grid", "latent_channels", "controls", "history"):
+        expected, found = getattr(world, name), getattr(motion.config, name)
+        if found != expected:
+            raise UserError(
+                f"{path} is not this world's (expected {name} {expected}, found {found}); "
+                "put the original file back"
+            )
+    return motion
+
+
+def _save_weights(path: Path, network: nn.Module, header: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
+    save_file(tensors, partial, metadata=header)
+    partial.replace(path)
+
+
+def _load_weights(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise UserError(f"{path} is missing; copy the checkpoint again")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({error}); copy the checkpoint again") from None
+
+
+def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        detail = str(error).splitlines()[-1].strip()
+        raise UserError(
+            f"{path} does not fit its configuration ({detail}); copy the checkpoint again"
+        ) from None
+
+
+def _from_json(kind: type, record: dict[str, Any], where: str) -> Any:
+    """A frozen dataclass from JSON: unknown or missing fields are a sentence, lists are tuples."""
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(record) - set(hints))
+    if unknown:
+        raise UserError(f"{where} has unknown fields {', '.join(unknown)}; update worldmodel")
+    values = {}
+    for name, value in record.items():
+        hint = hints[name]
+        if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+            value = _from_json(hint, value, f"{where} ({name})")
+        elif isinstance(value, list):
+            value = tuple(value)
+        if not _fits(value, hint):
+            wanted = hint.__name__ if isinstance(hint, type) else hint
+            raise UserError(f"{where}: {name} should be {wanted}, found {value!r}; mend the file")
+        values[name] = value
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise UserError(f"{where} is incomplete ({error}); copy the checkpoint again") from None
+
+
+def _fits(value: object, hint: Any) -> bool:
+    if isinstance(hint, types.UnionType):
+        return any(_fits(value, one) for one in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        kinds = typing.get_args(hint)
+        if not isinstance(value, tuple):
+            return False
+        kinds = kinds[:1] * len(value) if kinds[-1] is Ellipsis else kinds
+        return len(kinds) == len(value) and all(map(_fits, value, kinds))
+    if hint is float:
+        return type(value) in (int, float)
+    return type(value) is int if hint is int else isinstance(value, hint)
