@@ -1,0 +1,95 @@
+"""The motion stage: pairs of frames with the keys between them, learned in a few updates."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from tiny import LATENTS, MOTION, motion, quick
+
+from worldmodel.data.clips import Span
+from worldmodel.model.motion import Motion
+from worldmodel.model.tokenizer import to_float
+from worldmodel.train.loop import train
+from worldmodel.train.objectives.photometric import Photometric
+
+STRIDE = 3  # pixels that a key moves the view
+
+
+def panorama_store(seed, count=120):
+    """Somebody turns left (key 0) or right (key 1) before a painted panorama."""
+    draw = np.random.default_rng(seed)
+    paint = np.kron(draw.integers(0, 256, (4, 120, 3)), np.ones((4, 4, 1)))
+    paint = (paint + np.roll(paint, 2, axis=1)) / 2  # uint8 [16 480 3], soft edges
+    controls, at, frames = np.zeros((count, 6), np.float32), 216, []
+    for i in range(count):
+        if i:
+            turn = int(draw.integers(0, 2)) if 60 < at < 370 else int(at <= 60)
+            controls[i, turn] = 1
+            at += STRIDE if turn else -STRIDE
+        frames.append(paint[:, at : at + 48].astype(np.uint8))
+    return SimpleNamespace(
+        episodes=(Span(name="a", start=0, stop=count, seed=0, player="p"),),
+        frames=np.stack(frames),
+        controls=controls,
+        motion=np.ones(count, np.float32),
+    )
+
+
+def objective(**changes):
+    train_set, heldout = panorama_store(0), panorama_store(1)
+    latents = np.zeros((120, LATENTS, 4), np.float16)
+    config = quick(**changes)
+    return Photometric(train_set, latents, heldout, latents, config, MOTION.history)
+
+
+def test_a_batch_is_a_function_of_seed_and_step():
+    a, b = objective(), objective()
+    for one, same, other in zip(a.batch(3)[:2], b.batch(3)[:2], a.batch(4)[:2], strict=True):
+        assert torch.equal(one, same) and not torch.equal(one, other)
+
+
+def test_keys_are_those_that_led_to_the_picture_after_newest_first():
+    chosen = objective()
+    store, starts = chosen.store, np.sort(chosen.sampler.draw(0, 4))
+    before, after, latent, keys = chosen.batch(0)
+    assert latent.shape == (4, LATENTS, 4) and keys.shape == (4, 3, 6)
+    for i, row in enumerate(starts + MOTION.history):
+        assert torch.equal(before[i], to_float(torch.tensor(store.frames[row - 1])))
+        assert torch.equal(after[i], to_float(torch.tensor(store.frames[row])))
+        np.testing.assert_array_equal(keys[i], store.controls[[row, row - 1, row - 2]])
+
+
+def test_the_gradient_reaches_every_weight():
+    chosen, network = objective(), motion()
+    batch = chosen.batch(0)
+    chosen.loss(network, batch, 0)[0].backward()
+    assert [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
+    assert not any(part.requires_grad for part in batch)
+
+
+class Knows:
+    """The flow that the keys cause, without learning."""
+
+    def __call__(self, latent, recent):
+        right = 2 * STRIDE / 48 * (recent[:, 0, 1] - recent[:, 0, 0])
+        return torch.stack([right, 0 * right], dim=1)[..., None, None].expand(-1, 2, 4, 12)
+
+
+def test_the_true_flow_costs_almost_nothing():
+    chosen = objective()
+    batch = chosen.batch(0)
+    true, _ = chosen.loss(Knows(), batch, 0)
+    still, _ = chosen.loss(lambda latent, recent: 0 * Knows()(latent, recent), batch, 0)
+    assert true < 0.2 * still
+    assert chosen.validate(Knows())["over_repeat"] > 5
+
+
+def test_a_few_updates_beat_repeating(tmp_path):
+    config = quick(steps=60, batch=16, learning_rate=2e-2, ema=0.5, bf16=False, log_every=20)
+    network, chosen = Motion(MOTION), objective(batch=16)
+    before = chosen.validate(network.requires_grad_(False))["over_repeat"]
+    average = train(network.requires_grad_(True), chosen, config, tmp_path)
+    assert before == pytest.approx(0, abs=0.3)
+    assert chosen.validate(average)["over_repeat"] > 2
+    assert (tmp_path / "step-000060.png").is_file()

@@ -1,0 +1,96 @@
+"""The two stages end to end on the painter's game: from prepared frames to a playable folder."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+from tiny import MOTION, MOVING_WORLD, TOKENIZER, WORLD, quick
+
+from worldmodel.checkpoint import load_checkpoint, load_motion, load_tokenizer
+from worldmodel.errors import UserError
+from worldmodel.train.objectives.rectified_flow import FlowConfig
+from worldmodel.train.stages import train_motion, train_tokenizer, train_world
+
+SIZES = dataclasses.replace(WORLD, grid=(4, 4), latent_channels=1, controls=1)  # data decide these
+
+
+@pytest.fixture(scope="module")
+def tokens(arrays, tmp_path_factory):
+    """A run folder with a tokenizer of two updates."""
+    run = tmp_path_factory.mktemp("runs") / "tokenizer"
+    train_tokenizer(arrays, run, TOKENIZER, quick(steps=2))
+    return run
+
+
+def test_a_tokenizer_is_trained_and_can_be_loaded(tokens):
+    loaded = load_tokenizer(tokens / "tokenizer.safetensors")
+    assert loaded.config == TOKENIZER and not loaded.training
+    assert not torch.equal(loaded.deviation, torch.ones(4))  # it was measured
+    lines = [json.loads(line) for line in (tokens / "log.jsonl").read_text().splitlines()]
+    assert "psnr" in lines[-1]["heldout"] and "frames_per_second" in lines[0]
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")  # norms in bf16
+def test_a_world_is_trained_and_can_be_loaded(arrays, tokens, tmp_path):
+    average = train_world(arrays, tokens, tmp_path, SIZES, quick(steps=2), FlowConfig(clip=8))
+    world = load_checkpoint(tmp_path / "checkpoint")
+    assert world.config.world == WORLD and world.config.fps == 17.5
+    assert world.config.controls.buttons[0] == "left"
+    for name, tensor in world.network.state_dict().items():
+        assert torch.equal(tensor, average.state_dict()[name]), name
+    assert world.network.rho.abs().max() > 0
+    assert list(arrays.glob("*/latents-*.npy"))
+
+
+@pytest.fixture(scope="module")
+def mover(arrays, tokens, tmp_path_factory):
+    """A run folder with a motion network of two updates."""
+    run = tmp_path_factory.mktemp("runs") / "motion"
+    sizes = dataclasses.replace(MOTION, grid=(4, 4), latent_channels=1, controls=1)
+    train_motion(arrays, tokens, run, sizes, quick(steps=2, bf16=False))
+    return run
+
+
+def test_a_motion_network_is_trained_and_can_be_loaded(mover):
+    loaded = load_motion(mover / "motion.safetensors")
+    assert loaded.config == MOTION and not loaded.training
+    lines = [json.loads(line) for line in (mover / "log.jsonl").read_text().splitlines()]
+    assert {"psnr", "over_repeat"} <= lines[-1]["heldout"].keys()
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")  # norms in bf16
+def test_a_world_with_motion_is_trained_and_can_be_loaded(arrays, tokens, mover, tmp_path):
+    train_world(arrays, tokens, tmp_path, SIZES, quick(steps=2), FlowConfig(clip=8), mover)
+    world = load_checkpoint(tmp_path / "checkpoint")
+    assert world.config.world == MOVING_WORLD and world.motion.config == MOTION
+    kept = load_motion(mover / "motion.safetensors").state_dict()
+    for name, tensor in world.motion.state_dict().items():
+        assert torch.equal(tensor, kept[name]), name
+
+
+def test_a_world_without_its_motion_network_is_refused_in_a_sentence(arrays, tokens, tmp_path):
+    with pytest.raises(UserError, match=r"motion\.safetensors is missing"):
+        train_world(arrays, tokens, tmp_path / "run", WORLD, quick(), FlowConfig(), tmp_path)
+
+
+def test_frames_of_another_size_are_refused_in_a_sentence(arrays, tmp_path):
+    other = dataclasses.replace(TOKENIZER, height=32)
+    with pytest.raises(UserError, match="are 48x16, the tokenizer is for 48x32; give --height 16"):
+        train_tokenizer(arrays, tmp_path, other, quick())
+
+
+def test_a_run_is_not_resumed_with_other_sizes(arrays, tokens):
+    other = dataclasses.replace(TOKENIZER, fine=16)
+    with pytest.raises(UserError, match=r"another tokenizer configuration.*another --run folder"):
+        train_tokenizer(arrays, tokens, other, quick(steps=2))
+
+
+def test_a_world_without_a_tokenizer_is_refused_in_a_sentence(arrays, tmp_path):
+    with pytest.raises(UserError, match=r"tokenizer\.safetensors is missing"):
+        train_world(arrays, tmp_path, tmp_path / "run", WORLD, quick(), FlowConfig())
+
+
+def test_data_that_are_not_prepared_are_refused_in_a_sentence(tmp_path):
+    with pytest.raises(UserError, match=r"episodes\.json is missing"):
+        train_tokenizer(tmp_path, tmp_path / "run", TOKENIZER, quick())

@@ -1,0 +1,45 @@
+"""How a run trains: everything the loop needs that is not the objective."""
+
+from dataclasses import dataclass
+
+from worldmodel.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One stage of training. Steps are optimiser updates; the rate warms up, holds and decays."""
+
+    steps: int
+    batch: int  # frames (tokenizer), pairs (motion) or clips (world) in an update
+    learning_rate: float = 8e-4
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.0
+    muon: bool = False  # for the matrices of transformer blocks
+    muon_scale: float = 4.0  # Muon's learning rate in units of `learning_rate`
+    warmup: int = 200
+    decay: float = 0.3  # fraction of the steps, at the end, over which the rate falls to zero
+    clip_norm: float = 1.0
+    ema: float = 0.999
+    seed: int = 0
+    bf16: bool = True
+    compile: bool = False
+    threads: int = 0  # 0: as many as PyTorch chooses
+    log_every: int = 25
+    validate_every: int = 500
+    picture_every: int = 1000
+    save_every: int = 250
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1:
+            raise UserError(f"steps and batch must be at least 1, found {self.steps}, {self.batch}")
+        every = "log_every", "validate_every", "picture_every", "save_every"
+        wrong = {name: vars(self)[name] for name in every if vars(self)[name] < 1}
+        for name, value in wrong.items():
+            raise UserError(f"{name} must be at least 1, found {value}; give a number of updates")
+
+
+def rate_at(step: int, config: TrainConfig) -> float:
+    """Learning rate of update `step` (from 0): linear warm-up, constant, linear decay to zero."""
+    warm = min(1.0, (step + 1) / max(1, config.warmup))
+    left = (config.steps - step) / max(1.0, config.decay * config.steps)
+    return config.learning_rate * min(warm, 1.0, left)

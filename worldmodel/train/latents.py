@@ -1,0 +1,82 @@
+"""Latents of prepared frames, computed once and kept beside them, drawn as clips."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worldmodel.checkpoint import tokenizer_hash
+from worldmodel.data.clips import FrameStore, gather
+from worldmodel.data.latents import encode_store, fill_store
+from worldmodel.model.motion import Motion, carried
+from worldmodel.model.tokenizer import Tokenizer, to_float
+from worldmodel.train.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class LatentClips:
+    """A split in latents float16 [frames n c]; `carried` is what each frame starts from."""
+
+    store: FrameStore
+    latents: np.ndarray
+    carried: np.ndarray | None
+
+    def draw(self, starts: np.ndarray, length: int) -> tuple[Tensor, ...]:
+        """Clips at rows `starts`: latents, controls and, if there is motion, carried latents."""
+        arrays = [self.latents, self.store.controls]
+        arrays += [] if self.carried is None else [self.carried]
+        return tuple(torch.from_numpy(gather(a, starts, length)).float() for a in arrays)
+
+
+def encode_frames(store: FrameStore, tokenizer: Tokenizer, config: TrainConfig) -> np.ndarray:
+    """Latents float16 [frames n c] of a prepared split, encoded now or read from its cache."""
+
+    @torch.inference_mode()
+    def encode(frames: np.ndarray) -> np.ndarray:
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+            return tokenizer.encode(torch.tensor(frames)).numpy()
+
+    return encode_store(store.folder, encode, tokenizer_hash(tokenizer))
+
+
+def carry_frames(
+    store: FrameStore,
+    latents: np.ndarray,
+    tokenizer: Tokenizer,
+    motion: Motion,
+    config: TrainConfig,
+) -> np.ndarray:
+    """Carried latents float16 [frames n c]: each frame's predecessor moved as its keys say.
+
+    An episode's first frame has no predecessor; its row holds zeros.
+    """
+    history = motion.config.history
+    starts = np.array([episode.start for episode in store.episodes])
+    since = (
+        np.arange(len(store)) - starts[np.searchsorted(starts, np.arange(len(store)), "right") - 1]
+    )
+
+    @torch.inference_mode()
+    def produce(rows: slice) -> np.ndarray:
+        at = np.arange(rows.start, rows.stop)
+        before = np.maximum(at - 1, 0)
+        recent = np.stack(
+            [
+                store.controls[np.maximum(at - r, 0)] * (since[at] >= r)[:, None]
+                for r in range(history)
+            ],
+            axis=1,
+        )
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+            moved = carried(
+                motion,
+                tokenizer,
+                torch.from_numpy(latents[before]).float(),
+                to_float(torch.from_numpy(store.frames[before])),
+                torch.from_numpy(recent).float(),
+            ).numpy()
+        return moved * (since[at] > 0)[:, None, None]
+
+    key = f"{tokenizer_hash(tokenizer)}-{tokenizer_hash(motion)}"
+    return fill_store(store, produce, key)

@@ -1,0 +1,83 @@
+"""Tokenizer reconstruction: L1 on pixels and on picture gradients, latents a little noised."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from worldmodel.model.tokenizer import Tokenizer, to_float
+from worldmodel.train.metrics import psnr
+from worldmodel.train.pictures import save_sheet
+
+GRADIENT_WEIGHT = 1.0
+SQUARE_WEIGHT = 2.0
+
+
+class Reconstruction:
+    """Frames uint8 [n H W 3] drawn at random; validates on fixed held-out frames.
+
+    `noise` is the largest deviation of Gaussian noise on the bounded latents: each picture draws
+    its own in 0..noise, so that small errors of the world model decode to small errors (RAE).
+    """
+
+    def __init__(
+        self, frames: np.ndarray, heldout: np.ndarray, *, batch: int, seed: int, noise: float = 0.1
+    ) -> None:
+        self.frames, self.seed, self.noise = frames, seed, noise
+        self.frames_per_step = batch
+        self.heldout = heldout[np.linspace(0, len(heldout) - 1, min(256, len(heldout)), dtype=int)]
+
+    def batch(self, step: int) -> tuple[Tensor]:
+        draw = np.random.default_rng((self.seed, step))
+        chosen = np.sort(draw.integers(len(self.frames), size=self.frames_per_step))
+        return (to_float(torch.from_numpy(self.frames[chosen])),)
+
+    def loss(
+        self, network: Tokenizer, batch: tuple[Tensor], step: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        (pictures,) = batch
+        draw = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        h, w = network.config.grid
+        shape = (len(pictures), network.config.latent_channels, h, w)
+        size = torch.rand(len(pictures), 1, 1, 1, generator=draw) * self.noise
+        output = network(pictures, size * torch.randn(shape, generator=draw)).float()
+        absolute, square = F.l1_loss(output, pictures), F.mse_loss(output, pictures)
+        gradient = _gradient_loss(output, pictures)
+        loss = absolute + GRADIENT_WEIGHT * gradient + SQUARE_WEIGHT * square
+        return loss, {"l1": absolute.detach(), "psnr": -10 * torch.log10(square.detach())}
+
+    @torch.no_grad()
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        values = [psnr(part, self._roundtrip(network, part)) for part in self._heldout().split(32)]
+        return {"psnr": float(torch.cat(values).mean())}
+
+    @torch.no_grad()
+    def draw(self, network: nn.Module, path: Path) -> None:
+        frames = self._heldout()[:: max(1, len(self.heldout) // 8)][:8]
+        save_sheet([frames.numpy(), self._roundtrip(network, frames).numpy()], path, scale=2)
+
+    def _heldout(self) -> Tensor:
+        return torch.from_numpy(self.heldout)
+
+    @staticmethod
+    def _roundtrip(network: Tokenizer, frames: Tensor) -> Tensor:
+        return network.decode(network.encode(frames))
+
+
+def _gradient_loss(a: Tensor, b: Tensor) -> Tensor:
+    """L1 between horizontal and vertical differences [b 3 H W]."""
+    across = F.l1_loss(a.diff(dim=-1), b.diff(dim=-1))
+    return across + F.l1_loss(a.diff(dim=-2), b.diff(dim=-2))
+
+
+@torch.no_grad()
+def measure_statistics(network: Tokenizer, frames: np.ndarray, count: int = 2048) -> None:
+    """Set the tokenizer's mean and deviation a channel from evenly spaced frames."""
+    chosen = frames[np.linspace(0, len(frames) - 1, min(count, len(frames)), dtype=int)]
+    latents = torch.cat(
+        [network.bounded(to_float(part)) for part in torch.from_numpy(chosen).split(64)]
+    )
+    network.mean.copy_(latents.mean(dim=(0, 2, 3)))
+    network.deviation.copy_(latents.std(dim=(0, 2, 3)).clamp_min(1e-3))

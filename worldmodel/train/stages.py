@@ -1,0 +1,162 @@
+"""The two stages as commands run them: from prepared data to weights in a run folder."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from worldmodel.checkpoint import (
+    MOTION,
+    TOKENIZER,
+    CheckpointConfig,
+    load_motion,
+    load_tokenizer,
+    save_checkpoint,
+    save_motion,
+    save_tokenizer,
+    tokenizer_hash,
+)
+from worldmodel.data.clips import FrameStore
+from worldmodel.errors import UserError
+from worldmodel.model.motion import Carrier, Motion, MotionConfig
+from worldmodel.model.tokenizer import Tokenizer, TokenizerConfig
+from worldmodel.model.transformer import WorldConfig, WorldTransformer
+from worldmodel.train.config import TrainConfig
+from worldmodel.train.latents import LatentClips, carry_frames, encode_frames
+from worldmodel.train.loop import train
+from worldmodel.train.objectives.photometric import Photometric
+from worldmodel.train.objectives.reconstruction import Reconstruction, measure_statistics
+from worldmodel.train.objectives.rectified_flow import FlowConfig, RectifiedFlow, frame_correlation
+
+
+def train_tokenizer(
+    data: Path, run: Path, sizes: TokenizerConfig, config: TrainConfig
+) -> Tokenizer:
+    """Train a tokenizer on `data/train`, judge it on `data/heldout`; returns averaged weights.
+
+    Frames are what `worldmodel prepare` wrote. Ends with `run/tokenizer.safetensors`. Raises
+    UserError when sizes and data do not fit or the run folder holds another configuration.
+    """
+    store, heldout = FrameStore(data / "train"), FrameStore(data / "heldout")
+    if store.size != (sizes.height, sizes.width):
+        raise UserError(
+            f"the frames in {data} are {store.size[1]}x{store.size[0]}, the tokenizer is for "
+            f"{sizes.width}x{sizes.height}; give --height {store.size[0]} --width {store.size[1]}"
+        )
+    note_configuration(run, {"tokenizer": sizes, "train": config})
+    torch.manual_seed(config.seed)
+    network = Tokenizer(sizes).to(memory_format=torch.channels_last)
+    objective = Reconstruction(store.frames, heldout.frames, batch=config.batch, seed=config.seed)
+    average = train(network, objective, config, run)
+    measure_statistics(average, store.frames)
+    save_tokenizer(run, average)
+    return average
+
+
+def train_world(
+    data: Path,
+    tokenizer: Path,
+    run: Path,
+    sizes: WorldConfig,
+    config: TrainConfig,
+    flow: FlowConfig,
+    motion: Path | None = None,
+) -> WorldTransformer:
+    """Train a world on the latents of `data`; ends with a playable checkpoint in `run/checkpoint`.
+
+    `tokenizer` and `motion` are files or the run folders that hold them; without motion the world
+    starts each frame from the last one as it was. Latents are encoded once and kept beside the
+    frames. Returns averaged weights.
+    """
+    tokens, mover = open_tokenizer(tokenizer), open_motion(motion) if motion else None
+    store, heldout = FrameStore(data / "train"), FrameStore(data / "heldout")
+    sizes = dataclasses.replace(
+        sizes,
+        grid=tokens.config.grid,
+        latent_channels=tokens.config.latent_channels,
+        controls=store.space.size,
+        history=mover.config.history if mover else 0,
+    )
+    note_configuration(run, {"world": sizes, "flow": flow, "train": config})
+    train_set, heldout_set = (
+        latent_clips(part, tokens, mover, config) for part in (store, heldout)
+    )
+    torch.manual_seed(config.seed)
+    network = WorldTransformer(sizes).to(memory_format=torch.channels_last)
+    network.rho.copy_(frame_correlation(train_set))
+    carrier = Carrier(mover, tokens) if mover else None
+    objective = RectifiedFlow(train_set, heldout_set, tokens, config, flow, carrier)
+    about = CheckpointConfig(
+        title=store.game,
+        game=store.game,
+        licence=store.licence,
+        fps=store.fps,
+        controls=store.space,
+        tokenizer=tokens.config,
+        tokenizer_hash=tokenizer_hash(tokens),
+        world=sizes,
+    )
+
+    def publish(average: nn.Module) -> None:
+        save_checkpoint(run / "checkpoint", about, tokens, average, mover)
+
+    return train(network, objective, config, run, publish)
+
+
+def latent_clips(
+    store: FrameStore, tokenizer: Tokenizer, motion: Motion | None, config: TrainConfig
+) -> LatentClips:
+    """A split's latents and, in a world with motion, what each frame starts from."""
+    latents = encode_frames(store, tokenizer, config)
+    carried = carry_frames(store, latents, tokenizer, motion, config) if motion else None
+    return LatentClips(store, latents, carried)
+
+
+def train_motion(
+    data: Path, tokenizer: Path, run: Path, sizes: MotionConfig, config: TrainConfig
+) -> Motion:
+    """Train the motion network on pairs of frames; ends with `run/motion.safetensors`."""
+    tokens = open_tokenizer(tokenizer)
+    store, heldout = FrameStore(data / "train"), FrameStore(data / "heldout")
+    sizes = dataclasses.replace(
+        sizes,
+        grid=tokens.config.grid,
+        latent_channels=tokens.config.latent_channels,
+        controls=store.space.size,
+    )
+    note_configuration(run, {"motion": sizes, "train": config})
+    latents, heldout_latents = (encode_frames(part, tokens, config) for part in (store, heldout))
+    torch.manual_seed(config.seed)
+    network = Motion(sizes).to(memory_format=torch.channels_last)
+    objective = Photometric(store, latents, heldout, heldout_latents, config, sizes.history)
+    return train(network, objective, config, run, lambda average: save_motion(run, average))
+
+
+def open_motion(path: Path) -> Motion:
+    """The motion network of a run folder or of a file."""
+    network = load_motion(path / MOTION if path.is_dir() else path)
+    return network.to(memory_format=torch.channels_last)
+
+
+def open_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer of a run folder or of a file."""
+    tokens = load_tokenizer(path / TOKENIZER if path.is_dir() else path)
+    return tokens.to(memory_format=torch.channels_last)
+
+
+def note_configuration(run: Path, parts: dict[str, object]) -> None:
+    """Write run/config.json, or check that a run to be resumed had the same sizes and draws."""
+    record = json.loads(json.dumps({k: dataclasses.asdict(v) for k, v in parts.items()}))
+    path = run / "config.json"
+    if path.exists() and (run / "state.safetensors").exists():
+        earlier = json.loads(path.read_text())
+        changed = [k for k in record if k != "train" and record[k] != earlier.get(k)]
+        if changed:
+            raise UserError(
+                f"{run} was started with another {' and '.join(changed)} configuration; "
+                "give the same options or another --run folder"
+            )
+    run.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=2) + "\n")
