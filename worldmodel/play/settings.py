@@ -1,0 +1,36 @@
+"""How frames are made: what a player may change between two of them."""
+
+from dataclasses import dataclass
+
+from worldmodel.diffusion.samplers import sampler_named
+from worldmodel.errors import UserError
+
+STEPS = (1, 16)
+GUIDANCE = (1.0, 4.0)
+CONTEXT_NOISE = (0.0, 0.3)  # above 0.1 the past washes out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Steps a frame, guidance scale, noise mixed into the remembered past, sampler by name.
+
+    Raises UserError when a value is out of range or the sampler is unknown.
+    """
+
+    steps: int = 2
+    guidance: float = 1.0
+    context_noise: float = 0.0
+    sampler: str = "euler"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.steps, int) or isinstance(self.steps, bool):
+            raise UserError(f"steps must be a whole number, found {self.steps!r}; choose 1 to 16")
+        for name, (least, most) in (
+            ("steps", STEPS),
+            ("guidance", GUIDANCE),
+            ("context_noise", CONTEXT_NOISE),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not least <= value <= most:
+                raise UserError(f"{name} must lie in {least} to {most}, found {value!r}; change it")
+        sampler_named(self.sampler)

@@ -1,0 +1,167 @@
+"""Speed is a patch: rewrites of a loaded world's functions, checked against the plain ones.
+
+`plain` is the truth: the networks as they were trained, in float32. `lean` computes the same in
+fewer operations, `lean-bf16` also runs matrices and convolutions in bfloat16. `auto` measures and
+takes the fastest that agrees; whoever needs bit-identical replay across starts names one.
+"""
+
+import time
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worldmodel.diffusion.rollout import next_frame, prefill, remember
+from worldmodel.diffusion.schedules import even_times
+from worldmodel.errors import UserError
+from worldmodel.model.cache import FrameCache
+from worldmodel.model.motion import Carrier, Motion
+from worldmodel.model.tokenizer import Tokenizer, to_uint8
+from worldmodel.model.transformer import WorldTransformer
+from worldmodel.play.lean import LeanWorld
+from worldmodel.play.lean_motion import LeanMotion
+from worldmodel.play.lean_tokenizer import LeanDecoder, LeanEncoder
+from worldmodel.play.noise import START, frame_noise
+
+REWRITES = {"lean": torch.float32, "lean-bf16": torch.bfloat16}
+SPEEDS = ("auto", "plain", *REWRITES)
+FARTHEST = {"lean": 0.1, "lean-bf16": 3.0}  # mean difference from plain, grey levels
+TRIAL = 6  # frames that choose a speed
+GAIN = 1.15  # bfloat16 must win by this much, so that a little noise does not change the choice
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What a rewrite is put on; `motion` is None in worlds without."""
+
+    world: WorldTransformer
+    tokenizer: Tokenizer
+    motion: Motion | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A rollout for comparison: latents [t n c], frames uint8 [t h w 3], seconds of the
+    quickest frame (beside other work the median measures the other work)."""
+
+    latents: Tensor
+    frames: np.ndarray
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What runs, and for `auto` the seconds a frame of each candidate that was measured."""
+
+    name: str = "plain"
+    measured: dict[str, float] = field(default_factory=dict)
+
+
+def put_on(nets: Networks, name: str) -> None:
+    """Replace the functions that make a frame by the rewrite `name`, or restore the plain ones."""
+    for net, functions in (
+        (nets.world, ("predict", "memorise", "recall")),
+        (nets.tokenizer, ("pictures", "bounded")),
+        (nets.motion, ("forward",)),
+    ):
+        for function in functions if net else ():
+            vars(net).pop(function, None)
+    if name == "plain":
+        return
+    with torch.inference_mode():
+        dtype = REWRITES[name]
+        lean = LeanWorld(nets.world, dtype)
+        nets.world.predict, nets.world.memorise = lean.predict, lean.memorise
+        nets.world.recall = lean.recall
+        nets.tokenizer.pictures = LeanDecoder(nets.tokenizer, dtype).pictures
+        if nets.motion:  # the encoder runs in every frame
+            nets.tokenizer.bounded = LeanEncoder(nets.tokenizer, dtype).bounded
+            nets.motion.forward = LeanMotion(nets.motion, dtype)
+
+
+def choose(nets: Networks, name: str, context: tuple[Tensor, Tensor]) -> Speed:
+    """Put the speed `name` on, checked against plain over a few frames after `context`.
+
+    `context` is latents [t n c] and controls [t k]. Raises UserError when the speed is unknown,
+    cannot be had on this machine or strays too far from the plain model.
+    """
+    if name not in SPEEDS:
+        raise UserError(f"unknown speed {name!r}; choose one of {', '.join(SPEEDS)}")
+    put_on(nets, "plain")
+    if name == "plain" or (name == "auto" and nets.world.space.device.type != "cpu"):
+        return Speed()
+    plain = trial(nets, context)
+    candidates = REWRITES if name == "auto" else (name,)
+    found, reasons = {"plain": plain.seconds}, []
+    for candidate in candidates:
+        try:
+            put_on(nets, candidate)
+            run = trial(nets, context)
+        except (RuntimeError, AttributeError) as error:  # an operation that this machine lacks
+            reasons.append(f"{candidate} does not run here ({str(error).splitlines()[0]})")
+            continue
+        strays = difference(run.frames, plain.frames)
+        if strays <= FARTHEST[candidate]:
+            found[candidate] = run.seconds
+        else:
+            reasons.append(f"{candidate} strays {strays:.2f} grey levels from the plain model")
+    if name != "auto" and name not in found:
+        put_on(nets, "plain")
+        raise UserError(f"the speed {name!r} cannot be had: {reasons[0]}; choose auto or plain")
+    best = name if name != "auto" else fastest(found)
+    put_on(nets, best)
+    return Speed(best, found)
+
+
+def fastest(seconds: dict[str, float]) -> str:
+    """The speed with the fewest seconds a frame; bfloat16 only when it clearly wins."""
+    exact = {name: s for name, s in seconds.items() if name != "lean-bf16"}
+    best = min(exact, key=exact.__getitem__)
+    half = seconds.get("lean-bf16")
+    return "lean-bf16" if half is not None and half * GAIN < exact[best] else best
+
+
+@torch.inference_mode()
+def trial(
+    nets: Networks, context: tuple[Tensor, Tensor], *, frames: int = TRIAL, steps: int = 2
+) -> Trial:
+    """Dream after a context with keys that change; the same noise and keys at every call."""
+    latents, controls = context
+    network, carrier = nets.world, nets.motion and Carrier(nets.motion, nets.tokenizer)
+    cache, made, shown, seconds = network.empty_cache(), [], [], []
+    prefill(network, cache, latents[None], controls[None], carrier)
+    _fill(cache, network.config.window)
+    for i in range(frames):
+        keys = torch.zeros_like(controls[:1])
+        keys[0, i // 4 % keys.shape[1]] = 1
+        noise = frame_noise(tuple(latents.shape[1:]), 0, i, START).to(latents.device)[None]
+        began = time.perf_counter()
+        start = carrier and carrier.carry(cache, keys)
+        latent = next_frame(
+            network, cache, keys, noise,
+            times=even_times(steps), clamp=nets.tokenizer.clamp, carried=start,
+        )  # fmt: skip
+        picture = nets.tokenizer.pictures(latent).float().clamp(0, 1)
+        remember(network, cache, latent, keys, carried=start, picture=carrier and picture)
+        shown.append(to_uint8(picture)[0].cpu().numpy())
+        seconds.append(time.perf_counter() - began)
+        made.append(latent[0])
+    return Trial(torch.stack(made), np.stack(shown), min(seconds))
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean absolute difference of two rollouts uint8, in grey levels."""
+    return float(np.abs(a.astype(np.int16) - b).mean())
+
+
+def _fill(cache: FrameCache, window: int) -> None:
+    """Repeat what is remembered until the ring is full, as it is in play."""
+    old = cache.memory
+    count = int(old.count[0])
+    if not 0 < count < window:
+        return
+    slots = torch.arange(window) % count
+    keys, values = old.keys[:, :, :, slots], old.values[:, :, :, slots]
+    full = torch.full_like(old.count, window)
+    cache.restore(replace(old, keys=keys, values=values, count=full))

@@ -1,0 +1,73 @@
+"""A world ready for play: what a checkpoint holds, on its device and at its speed."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from worldmodel.checkpoint import CheckpointConfig, load_checkpoint
+from worldmodel.errors import UserError
+from worldmodel.model.motion import Carrier, Motion
+from worldmodel.model.tokenizer import Tokenizer
+from worldmodel.model.transformer import WorldTransformer
+from worldmodel.play.scene import Scene, blank, load_scenes
+from worldmodel.play.speed import Networks, Speed, choose
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What all players of a world share."""
+
+    name: str
+    config: CheckpointConfig
+    tokenizer: Tokenizer
+    network: WorldTransformer
+    motion: Motion | None = None  # worlds with `config.world.history` have one
+    scenes: tuple[Scene, ...] = ()
+    speed: Speed = field(default_factory=Speed)
+
+    @property
+    def device(self) -> torch.device:
+        return self.network.space.device
+
+    @property
+    def carrier(self) -> Carrier | None:
+        """What moves the last frame along as the keys say."""
+        return Carrier(self.motion, self.tokenizer) if self.motion else None
+
+
+def load_world(folder: Path, device: str, speed: str) -> World:
+    """Read a checkpoint folder; raises UserError as `load_engine` does."""
+    checkpoint, place = load_checkpoint(folder), _device(device)
+    config = checkpoint.config
+    size = config.tokenizer.height, config.tokenizer.width
+    world = World(
+        name=folder.resolve().name,
+        config=config,
+        tokenizer=checkpoint.tokenizer.requires_grad_(False).to(place),
+        network=checkpoint.network.requires_grad_(False).to(place),
+        motion=checkpoint.motion and checkpoint.motion.requires_grad_(False).to(place),
+        scenes=load_scenes(folder / "scenes", size, config.controls),
+    )
+    start = world.scenes[0] if world.scenes else blank(size, config.controls.size)
+    nets = Networks(world.network, world.tokenizer, world.motion)
+    return replace(world, speed=choose(nets, speed, context_of(world, start)))
+
+
+@torch.inference_mode()
+def context_of(world: World, scene: Scene) -> tuple[Tensor, Tensor]:
+    """Latents [t n c] and controls [t k] of the frames of a scene that are remembered."""
+    window, device = world.network.config.window, world.device
+    frames = torch.tensor(scene.frames[-window:], device=device)
+    controls = torch.tensor(scene.controls[-window:], device=device).float()
+    return world.tokenizer.encode(frames), controls
+
+
+def _device(name: str) -> torch.device:
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"the device {name!r} cannot be used here ({reason}); try cpu") from None
+    return torch.device(name)
