@@ -1,0 +1,90 @@
+"""Floating-point operations of a frame, by formula: a multiplication and an addition are two.
+
+Matrix products and convolutions only; what remains is small. PyTorch's counter is the other road.
+"""
+
+from worldmodel.model.motion import FINER, MotionConfig
+from worldmodel.model.tokenizer import PATCH, STEM, TokenizerConfig
+from worldmodel.model.transformer import LEVEL_WAVES, WorldConfig
+from worldmodel.model.transformer import PATCH as TOKEN
+
+RANK, GROUPS, EACH, TAPS = 32, 8, 4, (3, 7)  # of the conditioned warp
+
+
+def frame_flops(
+    tokenizer: TokenizerConfig, world: WorldConfig, motion: MotionConfig | None, steps: int
+) -> dict[str, int]:
+    """Operations of one frame for one player by stage, unguided and with a full ring."""
+    stages = {"looks": steps * look(world), "commit": commit(world), "decode": decoder(tokenizer)}
+    if motion:
+        stages["carry"] = moving(motion) + encoder(tokenizer)
+    return stages
+
+
+def look(c: WorldConfig) -> int:
+    """One pass through the whole network."""
+    films = (c.stem_blocks + c.head_blocks) * 2 * c.width * 2 * c.features
+    convs = 2 * c.head_blocks * _conv(c.grid, c.features, c.features)
+    out = (1 + bool(c.history)) * _conv(c.grid, c.features, c.latent_channels)
+    unpatch = 2 * c.tokens * c.width * c.features * TOKEN**2
+    return _entry(c) + films + convs + out + unpatch + _blocks(c, c.depth)
+
+
+def commit(c: WorldConfig) -> int:
+    """One pass as far as the last block that attends over time."""
+    films = c.stem_blocks * 2 * c.width * 2 * c.features
+    return _entry(c) + films + _blocks(c, max(c.dense) + 1)
+
+
+def decoder(c: TokenizerConfig) -> int:
+    small, large = c.grid, tuple(side * PATCH // STEM for side in c.grid)
+    at_8 = _conv(small, c.latent_channels, c.coarse)
+    at_8 += 2 * c.decoder_blocks[0] * _conv(small, c.coarse, c.coarse)
+    at_8 += _conv(small, c.coarse, c.fine * (PATCH // STEM) ** 2, taps=1)
+    at_4 = 2 * c.decoder_blocks[1] * _conv(large, c.fine, c.fine)
+    return at_8 + at_4 + _conv(large, c.fine, 3 * STEM**2)
+
+
+def encoder(c: TokenizerConfig) -> int:
+    small, large = c.grid, tuple(side * PATCH // STEM for side in c.grid)
+    at_4 = _conv(large, 3 * STEM**2, c.fine)
+    at_4 += 2 * c.encoder_blocks[0] * _conv(large, c.fine, c.fine)
+    at_8 = _conv(small, c.fine * (PATCH // STEM) ** 2, c.coarse, taps=1)
+    at_8 += 2 * c.encoder_blocks[1] * _conv(small, c.coarse, c.coarse)
+    return at_4 + at_8 + _conv(small, c.coarse, c.latent_channels)
+
+
+def moving(c: MotionConfig) -> int:
+    """The motion network."""
+    h, w = c.grid
+    code = 2 * c.code * (c.history * c.controls + c.code)
+    convs = _conv(c.grid, c.latent_channels + 2, c.features)
+    convs += 2 * c.blocks * _conv(c.grid, c.features, c.features)
+    convs += _conv(c.grid, c.features, 2 * FINER**2)
+    films = c.blocks * 2 * c.code * 2 * c.features
+    return code + convs + films + 2 * c.code * 2 * h * w
+
+
+def _entry(c: WorldConfig) -> int:
+    """Condition, modulation, warp, the stem's convolutions and its tokens."""
+    d, (h, w) = c.width, c.grid
+    levels = 2 * (3 * 2 * LEVEL_WAVES * d + d * d)
+    condition = levels + 2 * 2 * c.controls * d + 2 * d * 6 * d
+    kernel = RANK * GROUPS * TAPS[0] * TAPS[1] * (h // 2) * (w // 2)
+    warp = 2 * (d * RANK + kernel) + _conv(c.grid, c.latent_channels, GROUPS * EACH, taps=1)
+    stem = _conv(c.grid, 2 * c.latent_channels + GROUPS * EACH, c.features)
+    stem += 2 * c.stem_blocks * _conv(c.grid, c.features, c.features)
+    return condition + warp + stem + 2 * c.tokens * c.features * TOKEN**2 * d
+
+
+def _blocks(c: WorldConfig, depth: int) -> int:
+    d, n = c.width, c.tokens
+    hidden = -(-8 * d // 3 // 32) * 32
+    linears = 2 * n * d * (3 * d + d + 3 * hidden)
+    own = 4 * n * n * d  # scores and their sums over a frame's own tokens
+    past = sum(i < depth for i in c.dense) * 4 * n * n * c.window * d
+    return depth * (linears + own) + past
+
+
+def _conv(grid: tuple[int, ...], inputs: int, outputs: int, taps: int = 9) -> int:
+    return 2 * grid[0] * grid[1] * inputs * outputs * taps
