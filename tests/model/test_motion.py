@@ -70,7 +70,7 @@ def test_a_new_network_moves_almost_nothing():
         h, w = sizes.grid
         latent = torch.randn(4, h * w, sizes.latent_channels)
         recent = torch.randint(0, 2, (4, sizes.history, sizes.controls)).float()
-        flow = network(latent, recent)
+        flow = network(latent, torch.randn_like(latent), recent)
         assert flow.shape == (4, 2, 2 * h, 2 * w) and flow.dtype == torch.float32
         pixels = flow.abs().mean(dim=(0, 2, 3)) * torch.tensor([4.0 * w, 4.0 * h])
         assert pixels.max() < 0.5
@@ -78,30 +78,32 @@ def test_a_new_network_moves_almost_nothing():
 
 def test_every_weight_is_used():
     network = stirred(Motion(MOTION))
-    network(torch.randn(2, LATENTS, 4), torch.ones(2, 3, 6)).square().mean().backward()
+    latent, earlier = torch.randn(2, 2, LATENTS, 4)
+    network(latent, earlier, torch.ones(2, 3, 6)).square().mean().backward()
     idle = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert idle == []
 
 
-def test_the_flow_depends_on_every_remembered_control():
-    network, latent = motion().requires_grad_(False), torch.randn(1, LATENTS, 4)
-    base = network(latent, torch.zeros(1, 3, 6))
+def test_the_flow_depends_on_every_remembered_control_and_on_what_changed():
+    network, (latent, earlier) = motion().requires_grad_(False), torch.randn(2, 1, LATENTS, 4)
+    base = network(latent, earlier, torch.zeros(1, 3, 6))
     for age in range(MOTION.history):
         recent = torch.zeros(1, 3, 6)
         recent[:, age] = 1
-        assert not torch.equal(network(latent, recent), base)
-    assert torch.equal(network(latent, torch.full((1, 3, 6), torch.nan)), base)
+        assert not torch.equal(network(latent, earlier, recent), base)
+    assert torch.equal(network(latent, earlier, torch.full((1, 3, 6), torch.nan)), base)
+    assert not torch.equal(network(latent, latent, torch.zeros(1, 3, 6)), base)
 
 
 class Diary(Motion):
-    """Notes which controls it is told, newest first."""
+    """Notes which controls it is told, newest first, and which latents."""
 
-    def forward(self, latent, recent):
-        self.told = recent[0, :, 0].tolist()
-        return super().forward(latent, recent)
+    def forward(self, latent, earlier, recent):
+        self.told, self.shown = recent[0, :, 0].tolist(), (latent, earlier)
+        return super().forward(latent, earlier, recent)
 
 
-def test_controls_are_told_newest_first(network):
+def test_controls_are_told_newest_first_and_the_last_two_latents_are_shown(network):
     latents, _, controls = clip(batch=1, frames=5)
     controls[0, :, 0] = torch.arange(1.0, 6.0)
     carrier = Carrier(Diary(MOTION).requires_grad_(False), tokenizer().requires_grad_(False))
@@ -110,6 +112,10 @@ def test_controls_are_told_newest_first(network):
     for i in range(5):
         commit(network, carrier, cache, latents[:, i], controls[:, i])
         told.append(getattr(carrier.motion, "told", None))
+        if i > 0:  # the first frame stood still before it moved
+            last, earlier = carrier.motion.shown
+            assert torch.equal(last, latents[:, i - 1])
+            assert torch.equal(earlier, latents[:, max(i - 2, 0)])
     assert told == [None, [2, 1, 0], [3, 2, 1], [4, 3, 2], [5, 4, 3]]
     carrier.carry_clip(latents, controls)
     assert carrier.motion.told == [5, 4, 3]

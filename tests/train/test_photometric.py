@@ -38,7 +38,8 @@ def panorama_store(seed, count=120):
 
 def objective(**changes):
     train_set, heldout = panorama_store(0), panorama_store(1)
-    latents = np.zeros((120, LATENTS, 4), np.float16)
+    latents = np.arange(120, dtype=np.float16)[:, None, None] / 120  # each says its row
+    latents = np.broadcast_to(latents, (120, LATENTS, 4))
     config = quick(**changes)
     return Photometric(train_set, latents, heldout, latents, config, MOTION.history)
 
@@ -52,11 +53,13 @@ def test_a_batch_is_a_function_of_seed_and_step():
 def test_keys_are_those_that_led_to_the_picture_after_newest_first():
     chosen = objective()
     store, starts = chosen.store, np.sort(chosen.sampler.draw(0, 4))
-    before, after, latent, keys = chosen.batch(0)
-    assert latent.shape == (4, LATENTS, 4) and keys.shape == (4, 3, 6)
+    before, after, latent, earlier, keys = chosen.batch(0)
+    assert latent.shape == earlier.shape == (4, LATENTS, 4) and keys.shape == (4, 3, 6)
     for i, row in enumerate(starts + MOTION.history):
         assert torch.equal(before[i], to_float(torch.tensor(store.frames[row - 1])))
         assert torch.equal(after[i], to_float(torch.tensor(store.frames[row])))
+        shown = [round(120 * float(x[i, 0, 0])) for x in (latent, earlier)]
+        assert shown == [row - 1, row - 2]
         np.testing.assert_array_equal(keys[i], store.controls[[row, row - 1, row - 2]])
 
 
@@ -71,7 +74,7 @@ def test_the_gradient_reaches_every_weight():
 class Knows:
     """The flow that the keys cause, without learning."""
 
-    def __call__(self, latent, recent):
+    def __call__(self, latent, earlier, recent):
         right = 2 * STRIDE / 48 * (recent[:, 0, 1] - recent[:, 0, 0])
         return torch.stack([right, 0 * right], dim=1)[..., None, None].expand(-1, 2, 4, 12)
 
@@ -80,7 +83,7 @@ def test_the_true_flow_costs_almost_nothing():
     chosen = objective()
     batch = chosen.batch(0)
     true, _ = chosen.loss(Knows(), batch, 0)
-    still, _ = chosen.loss(lambda latent, recent: 0 * Knows()(latent, recent), batch, 0)
+    still, _ = chosen.loss(lambda *given: 0 * Knows()(*given), batch, 0)
     assert true < 0.2 * still
     assert chosen.validate(Knows())["over_repeat"] > 5
 

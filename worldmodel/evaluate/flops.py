@@ -72,9 +72,10 @@ def _entry(c: WorldConfig) -> int:
     condition = levels + 2 * 2 * c.controls * d + 2 * d * 6 * d
     kernel = RANK * GROUPS * TAPS[0] * TAPS[1] * (h // 2) * (w // 2)
     warp = 2 * (d * RANK + kernel) + _conv(c.grid, c.latent_channels, GROUPS * EACH, taps=1)
-    stem = _conv(c.grid, 2 * c.latent_channels + GROUPS * EACH, c.features)
+    warped = 0 if c.history else GROUPS * EACH
+    stem = _conv(c.grid, 2 * c.latent_channels + warped, c.features)
     stem += 2 * c.stem_blocks * _conv(c.grid, c.features, c.features)
-    return condition + warp + stem + 2 * c.tokens * c.features * TOKEN**2 * d
+    return condition + (0 if c.history else warp) + stem + 2 * c.tokens * c.features * TOKEN**2 * d
 
 
 def _blocks(c: WorldConfig, depth: int) -> int:

@@ -18,6 +18,7 @@ class Memory:
     keys: Tensor  # [l b k w n e], unrotated
     values: Tensor  # [l b k w n e]
     latent: Tensor  # [b n c], the last frame as it was committed
+    earlier: Tensor  # [b n c], the one before it; the same one while there is only one
     tau: Tensor  # [b], its noise level
     controls: Tensor  # [b m], the controls that produced it
     count: Tensor  # [b] int64 on the CPU, frames committed since the start
@@ -54,6 +55,7 @@ class FrameCache:
                 keys=ring,
                 values=ring.clone(),
                 latent=torch.zeros(batch, *latent, device=device),
+                earlier=torch.zeros(batch, *latent, device=device),
                 tau=torch.zeros(batch, device=device),
                 controls=torch.zeros(batch, controls, device=device),
                 count=torch.zeros(batch, dtype=torch.int64),
@@ -92,9 +94,19 @@ class FrameCache:
         ring_keys[:, player, :, slot] = keys.to(ring_keys.dtype).movedim(1, 0)
         ring_values[:, player, :, slot] = values.to(ring_values.dtype).movedim(1, 0)
         recent = torch.cat([controls[:, None], old.recent[:, :-1]], dim=1)
-        picture = old.picture if picture is None else picture
+        begun = (old.count > 0).to(latent.device)[:, None, None]
         self.restore(
-            Memory(ring_keys, ring_values, latent, tau, controls, old.count + 1, recent, picture)
+            Memory(
+                keys=ring_keys,
+                values=ring_values,
+                latent=latent,
+                earlier=torch.where(begun, old.latent, latent),
+                tau=tau,
+                controls=controls,
+                count=old.count + 1,
+                recent=recent,
+                picture=old.picture if picture is None else picture,
+            )
         )
 
     def snapshot(self) -> Memory:
@@ -107,39 +119,24 @@ class FrameCache:
 
 def join(caches: list[FrameCache]) -> FrameCache:
     """Several players' caches as one batch; each keeps its own count of frames."""
-    memories = [cache.memory for cache in caches]
+    memories = [vars(cache.memory) for cache in caches]
     return FrameCache(
-        Memory(
-            torch.cat([m.keys for m in memories], dim=1),
-            torch.cat([m.values for m in memories], dim=1),
-            torch.cat([m.latent for m in memories]),
-            torch.cat([m.tau for m in memories]),
-            torch.cat([m.controls for m in memories]),
-            torch.cat([m.count for m in memories]),
-            torch.cat([m.recent for m in memories]),
-            torch.cat([m.picture for m in memories]),
-        )
+        Memory(**{k: torch.cat([m[k] for m in memories], dim=_players(k)) for k in memories[0]})
     )
 
 
 def split(cache: FrameCache) -> list[FrameCache]:
     """The inverse of `join`."""
-    m = cache.memory
+    memory = vars(cache.memory)
     return [
-        FrameCache(
-            Memory(
-                keys=m.keys[:, i : i + 1],
-                values=m.values[:, i : i + 1],
-                latent=m.latent[i : i + 1],
-                tau=m.tau[i : i + 1],
-                controls=m.controls[i : i + 1],
-                count=m.count[i : i + 1],
-                recent=m.recent[i : i + 1],
-                picture=m.picture[i : i + 1],
-            )
-        )
-        for i in range(len(m.count))
+        FrameCache(Memory(**{k: v.narrow(_players(k), i, 1) for k, v in memory.items()}))
+        for i in range(len(cache.memory.count))
     ]
+
+
+def _players(name: str) -> int:
+    """The axis of a memory's field along which players lie."""
+    return 1 if name in ("keys", "values") else 0
 
 
 def past_mask(frames: int, tokens: int, window: int) -> Tensor:

@@ -1,8 +1,10 @@
 """Motion: where the keys will carry what is in the picture, as a flow field.
 
-A small network sees the last latent and the last few controls and says for every place of the next
-picture where in the last one it comes from (cf. Finn et al., arXiv 1605.07157). The picture moved
-along this flow and encoded again is the carried latent: what the world's transformer starts from.
+A small network sees the last two latents and the last few controls and says for every place of the
+next picture where in the last one it comes from (cf. Finn et al., arXiv 1605.07157). The picture
+moved along this flow and encoded again is the carried latent: what the world's transformer starts
+from. Controls tell where the player wants to go, the change between the latents whether he gets
+there: someone who runs into a wall holds the same keys as someone who runs.
 Shapes: b batch, n latents of a frame, c latent channels, r controls remembered, m controls,
 h w latent grid, H W pixels.
 """
@@ -30,9 +32,9 @@ class MotionConfig:
     grid: tuple[int, int] = (12, 16)
     latent_channels: int = 16
     controls: int = 6
-    history: int = 4
-    features: int = 48
-    blocks: int = 3
+    history: int = 8
+    features: int = 64
+    blocks: int = 4
     code: int = 64
 
     def __post_init__(self) -> None:
@@ -41,7 +43,10 @@ class MotionConfig:
 
 
 class Motion(nn.Module):
-    """motion(latent [b n c], recent [b r m]) -> flow [b 2 H/4 W/4] in half picture sizes."""
+    """motion(latent, earlier [b n c], recent [b r m]) -> flow [b 2 H/4 W/4] in half picture sizes.
+
+    `latent` is the last frame's and `earlier` that of the one before.
+    """
 
     places: Tensor  # [1 2 h w], x and y of each latent in -1..1
 
@@ -50,27 +55,37 @@ class Motion(nn.Module):
         self.config = config
         h, w = config.grid
         f, d = config.features, config.code
-        self.code = nn.Sequential(
-            nn.Linear(config.history * config.controls, d), nn.SiLU(), nn.Linear(d, d), nn.SiLU()
-        )
-        self.first = nn.Conv2d(config.latent_channels + 2, f, 3, padding=1)
+        self.first = nn.Conv2d(2 * config.latent_channels + 2, f, 3, padding=1)
+        told = config.history * config.controls + f
+        self.code = nn.Sequential(nn.Linear(told, d), nn.SiLU(), nn.Linear(d, d), nn.SiLU())
         self.blocks = nn.ModuleList(ConvBlock(f, d) for _ in range(config.blocks))
         self.last = nn.Conv2d(f, 2 * FINER**2, 3, padding=1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
-        self.everywhere = nn.Parameter(0.01 * torch.randn(d, 2, h, w))  # flow that keys alone tell
+        self.everywhere = nn.Parameter(0.01 * torch.randn(d, 2, h, w))  # what the code alone tells
         self.register_buffer("places", centres(h, w), persistent=False)
 
-    def forward(self, latent: Tensor, recent: Tensor) -> Tensor:
+    def forward(self, latent: Tensor, earlier: Tensor, recent: Tensor) -> Tensor:
         h, w = self.config.grid
-        code = self.code(recent.flatten(1).nan_to_num())
-        x = rearrange(latent, "b (h w) c -> b c h w", h=h, w=w)
-        x = self.first(torch.cat([x, self.places.expand(len(x), -1, -1, -1)], dim=1))
+        seen, change = (
+            rearrange(a, "b (h w) c -> b c h w", h=h, w=w) for a in (latent, latent - earlier)
+        )
+        x = self.first(torch.cat([seen, change, self.places.expand(len(seen), -1, -1, -1)], dim=1))
+        keys = torch.where(recent.isnan(), 0.0, recent).flatten(1)
+        code = self.code(torch.cat([keys, F.relu(x).mean(dim=(2, 3))], dim=1))
         for block in self.blocks:
             x = block(x, code)
         fine = REACH * F.pixel_shuffle(self.last(F.relu(x)), FINER).float()
         coarse = torch.einsum("b d, d v h w -> b v h w", code.float(), self.everywhere)
         return fine + F.interpolate(coarse, scale_factor=FINER, mode="bilinear")
+
+    def carried(
+        self, tokenizer: Tokenizer, latent: Tensor, earlier: Tensor, pictures: Tensor,
+        recent: Tensor,
+    ) -> Tensor:  # fmt: skip
+        """Latents [b n c] of pictures [b 3 H W], those of `latent`, moved along the flow."""
+        picture = moved(pictures.float(), self(latent, earlier, recent))
+        return tokenizer.standardise(tokenizer.bounded(picture))
 
 
 def moved(pictures: Tensor, flow: Tensor) -> Tensor:
@@ -79,14 +94,6 @@ def moved(pictures: Tensor, flow: Tensor) -> Tensor:
     flow = F.interpolate(flow, size=(height, width), mode="bilinear")
     at = (centres(height, width).to(flow.device) + flow).movedim(1, -1)
     return F.grid_sample(pictures, at, align_corners=False, padding_mode="border")
-
-
-def carried(
-    motion: Motion, tokenizer: Tokenizer, latent: Tensor, pictures: Tensor, recent: Tensor
-) -> Tensor:
-    """The latents [b n c] of pictures [b 3 H W], shown by `latent`, moved as `recent` keys tell."""
-    picture = moved(pictures.float(), motion(latent, recent))
-    return tokenizer.standardise(tokenizer.bounded(picture))
 
 
 class Carrier:
@@ -104,7 +111,9 @@ class Carrier:
         if memory.picture.ndim < 4:
             return memory.latent[:, None], memory.tau[:, None]
         recent = torch.cat([controls[:, None], memory.recent[:, : history - 1]], dim=1)
-        latents = carried(self.motion, self.tokenizer, memory.latent, memory.picture, recent)
+        latents = self.motion.carried(
+            self.tokenizer, memory.latent, memory.earlier, memory.picture, recent
+        )
         return latents[:, None], torch.ones_like(memory.tau)[:, None]
 
     def carry_clip(self, latents: Tensor, controls: Tensor) -> Tensor:
@@ -114,9 +123,9 @@ class Carrier:
         starts = [torch.zeros_like(latents[:, 0])]
         for i in range(1, latents.shape[1]):
             recent = padded[:, i : i + history].flip(1)
-            before = latents[:, i - 1]
+            before, earlier = latents[:, i - 1], latents[:, max(i - 2, 0)]
             picture = self.picture(before)
-            starts.append(carried(self.motion, self.tokenizer, before, picture, recent))
+            starts.append(self.motion.carried(self.tokenizer, before, earlier, picture, recent))
         return torch.stack(starts, dim=1)
 
     def picture(self, latent: Tensor) -> Tensor:

@@ -80,8 +80,10 @@ class WorldTransformer(nn.Module):
         self.keys = nn.Linear(config.controls, d, bias=False)
         self.earlier_keys = nn.Linear(config.controls, d, bias=False)
         self.unknown = nn.Parameter(torch.zeros(2, d))
-        self.warp = ConditionedWarp(c, d, config.grid)
-        self.stem_in = nn.Conv2d(2 * c + self.warp.features, f, 3, padding=1)
+        # where no motion network moves the frame before, the keys do it here
+        self.warp = None if config.history else ConditionedWarp(c, d, config.grid)
+        moved = self.warp.features if self.warp else 0
+        self.stem_in = nn.Conv2d(2 * c + moved, f, 3, padding=1)
         self.stem = nn.ModuleList(ConvBlock(f, d) for _ in range(config.stem_blocks))
         self.patch = nn.Linear(f * PATCH**2, d)
         self.modulation = nn.Linear(d, 6 * d)
@@ -105,6 +107,9 @@ class WorldTransformer(nn.Module):
         rows, columns = config.grid[0] // PATCH, config.grid[1] // PATCH
         turn = space_angles(rows, columns, config.head)
         self.register_buffer("space", turn, persistent=False)  # [s e/2]
+        ages = torch.arange(config.window + 1)
+        past = turn + time_angles(-ages, config.head)[:, None]
+        self.register_buffer("past", past, persistent=False)  # [w+1 s e/2], by age in frames
 
     def forward(
         self,
@@ -203,7 +208,7 @@ class WorldTransformer(nn.Module):
             (self.keys, self.earlier_keys), (controls, earlier), self.unknown, strict=True
         ):
             known = ~given[..., :1].isnan()
-            total = total + torch.where(known, table(given.nan_to_num()), default)
+            total = total + torch.where(known, table(torch.where(known, given, 0.0)), default)
         return F.silu(total)
 
     def local_features(self, latents: Tensor, before: Tensor, condition: Tensor) -> Tensor:
@@ -216,8 +221,8 @@ class WorldTransformer(nn.Module):
             )
             for a in (latents, before)
         )
-        x = torch.cat([noisy, previous, self.warp(previous, flat)], dim=1)
-        x = self.stem_in(x)
+        shown = [noisy, previous] + ([self.warp(previous, flat)] if self.warp else [])
+        x = self.stem_in(torch.cat(shown, dim=1))
         for block in self.stem:
             x = block(x, flat)
         return x
@@ -263,15 +268,14 @@ class WorldTransformer(nn.Module):
     def recall(self, cache: FrameCache) -> list[Past]:
         """Turn the cached keys by their age; computed once a frame, however many looks follow."""
         if cache.recalled is None:
-            ages = cache.ages()  # [b w]
-            times = time_angles(-ages.flatten(), self.config.head).unflatten(0, ages.shape)
-            turn = (self.space + times[:, :, None].to(self.space.device))[:, None]  # [b 1 w s e/2]
+            ages, memory = cache.ages(), cache.memory  # [b w]
             own = torch.ones(len(ages), self.config.tokens, dtype=torch.bool)
             seen = torch.cat([(ages > 0).repeat_interleave(self.config.tokens, dim=1), own], dim=1)
             mask = seen[:, None, None].to(self.space.device)
+            turned = rotate(memory.keys, self.past[ages][:, None])  # [l b k w n e]
             cache.recalled = [
-                Past(rotate(keys, turn).flatten(2, 3), values.flatten(2, 3), mask)
-                for keys, values in zip(cache.memory.keys, cache.memory.values, strict=True)
+                Past(keys.flatten(2, 3), values.flatten(2, 3), mask)
+                for keys, values in zip(turned, memory.values, strict=True)
             ]
         return cache.recalled
 

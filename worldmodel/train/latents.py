@@ -9,7 +9,7 @@ from torch import Tensor
 from worldmodel.checkpoint import tokenizer_hash
 from worldmodel.data.clips import FrameStore, gather
 from worldmodel.data.latents import encode_store, fill_store
-from worldmodel.model.motion import Motion, carried
+from worldmodel.model.motion import Motion
 from worldmodel.model.tokenizer import Tokenizer, to_float
 from worldmodel.train.config import TrainConfig
 
@@ -61,6 +61,7 @@ def carry_frames(
     def produce(rows: slice) -> np.ndarray:
         at = np.arange(rows.start, rows.stop)
         before = np.maximum(at - 1, 0)
+        earlier = np.where(since[at] > 1, at - 2, before)  # the first frame stood still
         recent = np.stack(
             [
                 store.controls[np.maximum(at - r, 0)] * (since[at] >= r)[:, None]
@@ -69,10 +70,10 @@ def carry_frames(
             axis=1,
         )
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-            moved = carried(
-                motion,
+            moved = motion.carried(
                 tokenizer,
                 torch.from_numpy(latents[before]).float(),
+                torch.from_numpy(latents[earlier]).float(),
                 to_float(torch.from_numpy(store.frames[before])),
                 torch.from_numpy(recent).float(),
             ).numpy()
