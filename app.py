@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from worldmodel.errors import UserError
+from worldmodel.play.threads import wait_asleep
 from worldmodel.serve.address import free_port
 from worldmodel.serve.limits import Limits
 from worldmodel.serve.worlds import Backend, CheckpointBackend, Library, find_worlds
@@ -66,6 +67,7 @@ def leave_a_core() -> None:
     (measured beside Chromium: over 20 s to load, against 6). Works until PyTorch is imported; a
     number given in the environment stands.
     """
+    wait_asleep()
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
 
 

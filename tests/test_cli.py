@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import json
+import os
 import subprocess
 import sys
 
@@ -256,3 +257,13 @@ def test_figures_as_lines_and_as_json(capsys):
     ]
     _report(figures, as_json=True)
     assert json.loads(capsys.readouterr().out) == figures
+
+
+@pytest.mark.parametrize(
+    ("command", "policy"), [(["prepare", "no"], None), (["bench", "play", "no"], "PASSIVE")]
+)
+def test_threads_wait_asleep_where_an_engine_runs(command, policy, monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "so that it is put back")
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    assert cli.main(command) == 2
+    assert os.environ.get("OMP_WAIT_POLICY") == policy

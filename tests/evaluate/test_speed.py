@@ -42,15 +42,15 @@ def test_the_report_is_whole_and_prints(folder, monkeypatch, capsys):
     monkeypatch.setattr(speed, "matrix_rate", lambda *args: 100.0)
     monkeypatch.setattr(speed, "WARM", 2)
     monkeypatch.setattr(speed, "ROLLOUT", 4)
-    report = bench_play(folder, frames=4, steps=1, speed="lean")
+    report = bench_play(folder, frames=4, steps=1, speed="openvino")
     stages = set(report["milliseconds"])
     assert {"frame", "looks", "commit", "decode", "jpeg", "model"} <= stages
-    assert report["speed"] == "lean" and report["settings"]["steps"] == 1
+    assert report["speed"] == "openvino" and report["settings"]["steps"] == 1
     assert report["against_plain"]["grey_levels_max"] <= 1
     print_play(report, as_json=True)
     assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(report))
     print_play(report)
-    assert "frames/s (lean" in capsys.readouterr().out
+    assert "frames/s (openvino" in capsys.readouterr().out
 
 
 def test_late_frames_need_no_more_memory_than_early_ones(folder):

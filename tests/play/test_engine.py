@@ -243,7 +243,7 @@ def test_what_cannot_be_loaded_is_a_sentence(folder, tmp_path):
         load_engine(tmp_path)
     with pytest.raises(UserError, match="device 'abacus' cannot be used"):
         load_engine(folder, device="abacus")
-    with pytest.raises(UserError, match="unknown speed 'warp'; choose one of auto, plain, lean"):
+    with pytest.raises(UserError, match="unknown speed 'warp'; choose one of auto, plain, op"):
         load_engine(folder, speed="warp")
 
 

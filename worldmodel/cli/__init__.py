@@ -6,7 +6,9 @@ from argparse import ArgumentParser
 from worldmodel import __version__
 from worldmodel.cli.commands import COMMANDS
 from worldmodel.errors import UserError
+from worldmodel.play.threads import wait_asleep
 
+PLAYS = {"play", "film", "bench"}  # commands in which an engine runs
 EXTRAS = {"vizdoom": "train", "cv2": "desktop", "onnxruntime": "gpu"}  # module -> pip extra
 
 
@@ -30,6 +32,8 @@ def build_parser(words: list[str]) -> ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0 when it did, 2 after a user's mistake, 130 when interrupted."""
     words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0] in PLAYS:
+        wait_asleep()
     try:
         options = build_parser(words).parse_args(words)
         return options.run_command(options) or 0

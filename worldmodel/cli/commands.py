@@ -31,7 +31,7 @@ WALK = "KeyW:12 ArrowLeft:8 none:3 ArrowRight:8 KeyS:6"
 # how the shipped world was trained; the flags' defaults
 TOKENIZER_TRAINING = {"steps": 5000, "batch": 16, "learning_rate": 1.2e-3, "betas": (0.9, 0.99)}
 MOTION_TRAINING = {
-    "steps": 3000,
+    "steps": 8000,
     "batch": 32,
     "learning_rate": 3e-3,
     "warmup": 50,
@@ -44,7 +44,6 @@ WORLD_TRAINING = {
     "batch": 8,
     "learning_rate": 1.5e-3,
     "muon": True,
-    "compile": True,
     "warmup": 100,
     "decay": 0.4,
     "ema": 0.998,

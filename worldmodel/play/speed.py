@@ -1,8 +1,9 @@
 """Speed is a patch: rewrites of a loaded world's functions, checked against the plain ones.
 
-`plain` is the truth: the networks as they were trained, in float32. `lean` computes the same in
-fewer operations, `lean-bf16` also runs matrices and convolutions in bfloat16. `auto` measures and
-takes the fastest that agrees; whoever needs bit-identical replay across starts names one.
+`plain` is the truth: the networks as they were trained, in float32. `openvino` runs the same
+operations, traced and fused; `openvino-bf16` with matrices and convolutions in bfloat16. `auto`
+measures and takes the fastest that agrees; whoever needs bit-identical replay across starts names
+one.
 """
 
 import time
@@ -19,15 +20,14 @@ from worldmodel.model.cache import FrameCache
 from worldmodel.model.motion import Carrier, Motion
 from worldmodel.model.tokenizer import Tokenizer, to_uint8
 from worldmodel.model.transformer import WorldTransformer
-from worldmodel.play.lean import LeanWorld
-from worldmodel.play.lean_motion import LeanMotion
-from worldmodel.play.lean_tokenizer import LeanDecoder, LeanEncoder
+from worldmodel.play.graphs import MotionGraphs, TokenizerGraphs, WorldGraphs
 from worldmodel.play.noise import START, frame_noise
 
-REWRITES = {"lean": torch.float32, "lean-bf16": torch.bfloat16}
+REWRITES = {"openvino": "f32", "openvino-bf16": "bf16"}
 SPEEDS = ("auto", "plain", *REWRITES)
-FARTHEST = {"lean": 0.1, "lean-bf16": 3.0}  # mean difference from plain, grey levels
+FARTHEST = {"openvino": 0.1, "openvino-bf16": 3.0}  # mean difference from plain, grey levels
 TRIAL = 6  # frames that choose a speed
+FUNCTIONS = "predict", "memorise", "pictures", "carried"  # what rewrites replace
 GAIN = 1.15  # bfloat16 must win by this much, so that a little noise does not change the choice
 
 
@@ -60,24 +60,17 @@ class Speed:
 
 def put_on(nets: Networks, name: str) -> None:
     """Replace the functions that make a frame by the rewrite `name`, or restore the plain ones."""
-    for net, functions in (
-        (nets.world, ("predict", "memorise", "recall")),
-        (nets.tokenizer, ("pictures", "bounded")),
-        (nets.motion, ("forward",)),
-    ):
-        for function in functions if net else ():
+    for net in (nets.world, nets.tokenizer, nets.motion):
+        for function in FUNCTIONS if net else ():
             vars(net).pop(function, None)
     if name == "plain":
         return
-    with torch.inference_mode():
-        dtype = REWRITES[name]
-        lean = LeanWorld(nets.world, dtype)
-        nets.world.predict, nets.world.memorise = lean.predict, lean.memorise
-        nets.world.recall = lean.recall
-        nets.tokenizer.pictures = LeanDecoder(nets.tokenizer, dtype).pictures
-        if nets.motion:  # the encoder runs in every frame
-            nets.tokenizer.bounded = LeanEncoder(nets.tokenizer, dtype).bounded
-            nets.motion.forward = LeanMotion(nets.motion, dtype)
+    precision = REWRITES[name]
+    world = WorldGraphs(nets.world, precision)
+    nets.world.predict, nets.world.memorise = world.predict, world.memorise
+    nets.tokenizer.pictures = TokenizerGraphs(nets.tokenizer, precision).pictures
+    if nets.motion:
+        nets.motion.carried = MotionGraphs(nets.motion, nets.tokenizer, precision).carried
 
 
 def choose(nets: Networks, name: str, context: tuple[Tensor, Tensor]) -> Speed:
@@ -98,7 +91,7 @@ def choose(nets: Networks, name: str, context: tuple[Tensor, Tensor]) -> Speed:
         try:
             put_on(nets, candidate)
             run = trial(nets, context)
-        except (RuntimeError, AttributeError) as error:  # an operation that this machine lacks
+        except (RuntimeError, ImportError) as error:  # something that this machine lacks
             reasons.append(f"{candidate} does not run here ({str(error).splitlines()[0]})")
             continue
         strays = difference(run.frames, plain.frames)
@@ -116,10 +109,10 @@ def choose(nets: Networks, name: str, context: tuple[Tensor, Tensor]) -> Speed:
 
 def fastest(seconds: dict[str, float]) -> str:
     """The speed with the fewest seconds a frame; bfloat16 only when it clearly wins."""
-    exact = {name: s for name, s in seconds.items() if name != "lean-bf16"}
+    exact = {name: s for name, s in seconds.items() if name != "openvino-bf16"}
     best = min(exact, key=exact.__getitem__)
-    half = seconds.get("lean-bf16")
-    return "lean-bf16" if half is not None and half * GAIN < exact[best] else best
+    half = seconds.get("openvino-bf16")
+    return "openvino-bf16" if half is not None and half * GAIN < exact[best] else best
 
 
 @torch.inference_mode()

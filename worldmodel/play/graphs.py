@@ -1,0 +1,77 @@
+"""The functions that make a frame, as graphs. Each has the name and signature of the plain one.
+
+Shapes: b players, n latents of a frame, c channels, k heads, e head size, s remembered tokens,
+l layers that attend over time, H W pixels.
+"""
+
+from torch import Tensor
+
+from worldmodel.model.layers import Past
+from worldmodel.model.motion import Motion
+from worldmodel.model.tokenizer import Tokenizer
+from worldmodel.model.transformer import WorldTransformer
+from worldmodel.play.graph import Graph
+
+Before = tuple[Tensor, Tensor, Tensor]
+
+
+class WorldGraphs:
+    """`predict` and `memorise` of a network."""
+
+    def __init__(self, network: WorldTransformer, precision: str) -> None:
+        self.network = network
+        self._predict, self._memorise = (
+            Graph(function, precision) for function in (self._plain_predict, self._plain_memorise)
+        )
+
+    def predict(
+        self, latents: Tensor, tau: Tensor, jump: Tensor, controls: Tensor, before: Before,
+        past: list[Past],
+    ) -> Tensor:  # fmt: skip
+        return self._predict(latents, tau, jump, controls, *before, *_laid_out(past))[0]
+
+    def memorise(
+        self, latent: Tensor, tau: Tensor, controls: Tensor, before: Before, past: list[Past]
+    ) -> tuple[Tensor, Tensor]:
+        kept = self._memorise(latent, tau, controls, *before, *_laid_out(past))
+        keys, values = (x.movedim(0, 1) for x in kept)
+        return keys, values
+
+    def _plain_predict(self, *given: Tensor) -> tuple[Tensor, ...]:
+        now, before, past = given[:4], given[4:7], _read(given[7:])
+        return (WorldTransformer.predict(self.network, *now, before, past),)
+
+    def _plain_memorise(self, *given: Tensor) -> tuple[Tensor, ...]:
+        now, before, past = given[:3], given[3:6], _read(given[6:])
+        kept = WorldTransformer.memorise(self.network, *now, before, past)
+        return tuple(x.movedim(1, 0) for x in kept)  # players first
+
+
+class TokenizerGraphs:
+    """`pictures` of a tokenizer."""
+
+    def __init__(self, tokenizer: Tokenizer, precision: str) -> None:
+        self._pictures = Graph(lambda x: (Tokenizer.pictures(tokenizer, x),), precision)
+
+    def pictures(self, latents: Tensor) -> Tensor:
+        return self._pictures(latents)[0]
+
+
+class MotionGraphs:
+    """`carried` of a motion network: flow, moved picture and its latents in one."""
+
+    def __init__(self, motion: Motion, tokenizer: Tokenizer, precision: str) -> None:
+        self._carried = Graph(lambda *x: (Motion.carried(motion, tokenizer, *x),), precision)
+
+    def carried(self, tokenizer: Tokenizer, *given: Tensor) -> Tensor:
+        return self._carried(*given)[0]
+
+
+def _laid_out(past: list[Past]) -> list[Tensor]:
+    """Keys and values [b k s e] of each layer, and the mask [b 1 1 s + n] that they share."""
+    return [x for layer in past for x in (layer.keys, layer.values)] + [past[0].mask]
+
+
+def _read(given: tuple[Tensor, ...]) -> list[Past]:
+    *layers, mask = given
+    return [Past(k, v, mask) for k, v in zip(layers[::2], layers[1::2], strict=True)]
