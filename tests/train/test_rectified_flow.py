@@ -14,6 +14,7 @@ from worldmodel.errors import UserError
 from worldmodel.model.motion import Carrier
 from worldmodel.train.latents import LatentClips, carry_frames, encode_frames
 from worldmodel.train.objectives.rectified_flow import (
+    HORIZON,
     FlowConfig,
     RectifiedFlow,
     frame_correlation,
@@ -45,7 +46,7 @@ def moving_parts(parts):
 def objective(parts, seed=0, **flow):
     tokens, (train, heldout), *mover = parts
     carrier = Carrier(mover[0], tokens) if mover else None
-    config, flow = quick(seed=seed), FlowConfig(clip=8, **flow)
+    config, flow = quick(seed=seed), FlowConfig(clip=8, **{"own": 0.0} | flow)
     return RectifiedFlow(train, heldout, tokens, config, flow, carrier)
 
 
@@ -123,6 +124,25 @@ def test_keys_are_hidden_as_often_as_asked(parts, share):
     assert torch.stack(hidden).mean() == pytest.approx(share, abs=0.05)
 
 
+def test_pasts_are_dreamed_in_the_last_part_of_a_run(parts, monkeypatch):
+    chosen = objective(parts, own=0.5, own_last=0.5)
+    batch, asked = chosen.batch(0), []
+    own = torch.full((2, 8, LATENTS, 4), 7.0)
+
+    def dreams(network, carrier, clean, *rest):
+        asked.append(len(clean))
+        return own, [], torch.arange(8) % 2 == 1
+
+    monkeypatch.setattr("worldmodel.train.objectives.rectified_flow.own_past", dreams)
+    told = Told(batch[0])
+    for step in range(chosen.steps):
+        chosen.loss(told, batch, step)
+        assert len(asked) == max(0, step + 1 - chosen.steps // 2)
+    assert set(asked) == {2}  # of four clips
+    assert told.tau[:2, 1::2].min() >= 1 - CONTEXT_SPAN  # dreamed frames are a past, not a task
+    assert (told.noisy[:2].mean(dim=(-2, -1))[:, 1::2] > 5).all()
+
+
 def test_the_gradient_reaches_every_weight(parts):
     chosen, network = objective(parts, dropout=0.3), world()
     chosen.loss(network, chosen.batch(0), 0)[0].backward()
@@ -197,5 +217,8 @@ def test_with_motion_there_are_figures_and_a_picture(moving_parts, tmp_path):
     figures = chosen.validate(network)
     assert {"motion_alone", "over_repeat", "shuffled_ratio"} <= figures.keys()
     assert all(np.isfinite(value) for value in figures.values())
+    told, carry = [], chosen.carrier.carry
+    chosen.carrier.carry = lambda *given: told.append(given) or carry(*given)
     chosen.draw(network, tmp_path / "sheet.png")
     assert (tmp_path / "sheet.png").is_file()
+    assert len(told) == 2 * HORIZON  # the context's frames and the dreamed ones

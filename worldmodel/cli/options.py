@@ -67,6 +67,8 @@ FLOW = {
     "clip": "frames of a training clip",
     "moving": "share of the clips drawn in proportion to their motion",
     "dropout": "share of the frames whose keys are hidden, for guidance",
+    "own": "share of the clips whose past the world dreams itself, once that has begun",
+    "own_last": "share of the run, at its end, in which pasts are dreamed",
 }
 WINDOW = {
     "scene": "opening scene by its name; the first one unless given",
@@ -84,7 +86,7 @@ BENCH = {
     "frames": "frames to measure",
     "steps": "sampler steps a frame; the world's own unless given",
     "device": "PyTorch device",
-    "speed": "auto, plain, lean or lean-bf16",
+    "speed": "auto, plain, openvino or openvino-bf16",
     "threads": "threads of PyTorch; its own choice unless given",
 }
 

@@ -19,10 +19,15 @@ def draw_levels(batch: int, frames: int, generator: torch.Generator) -> Tensor:
     Of the noisy frames three tenths are pure noise, where only the keys and the past can help.
     """
     level = (torch.rand(batch, frames, generator=generator) * 1.43 - 0.43).clamp_min(0)
-    clean = 1 - CONTEXT_SPAN * torch.rand(batch, frames, generator=generator) ** 2
+    clean = context_levels((batch, frames), generator)
     kind = torch.rand(batch, 1, generator=generator)
     first = torch.randint(2, (batch, 1), generator=generator)
     alternate = (torch.arange(frames) + first) % 2 == 0
     by_chance = torch.rand(batch, frames, generator=generator) < 0.5
     nearly_clean = torch.where(kind < 0.6, alternate, by_chance & (kind < 0.8))
     return torch.where(nearly_clean, clean, level)
+
+
+def context_levels(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Levels of frames that are shown nearly clean, most of them almost 1."""
+    return 1 - CONTEXT_SPAN * torch.rand(shape, generator=generator) ** 2

@@ -14,7 +14,7 @@ from torch import Tensor
 from worldmodel.data.clips import ClipSampler, gather
 from worldmodel.diffusion.path import noised
 from worldmodel.diffusion.rollout import next_frame, prefill, rollout
-from worldmodel.diffusion.schedules import CONTEXT_SPAN, draw_levels, even_times
+from worldmodel.diffusion.schedules import context_levels, draw_levels, even_times
 from worldmodel.errors import UserError
 from worldmodel.model.motion import Carrier
 from worldmodel.model.tokenizer import Tokenizer
@@ -22,6 +22,7 @@ from worldmodel.model.transformer import WorldTransformer
 from worldmodel.train.config import TrainConfig
 from worldmodel.train.latents import LatentClips
 from worldmodel.train.metrics import psnr
+from worldmodel.train.objectives.own_past import own_past
 from worldmodel.train.pictures import save_sheet
 from worldmodel.train.sensitivity import channel_weights
 
@@ -37,7 +38,9 @@ class FlowConfig:
     clip: int = 16  # frames
     moving: float = 0.5  # share of the clips drawn in proportion to their motion
     dropout: float = 0.1  # share of the frames whose controls are shown as unknown
-    steps: int = 2  # of the sampler, in held-out figures and pictures
+    steps: int = 2  # of the sampler, in held-out figures, pictures and own pasts
+    own: float = 0.5  # share of the clips whose past is dreamed, once that has begun
+    own_last: float = 0.3  # share of the run, at its end, in which pasts are dreamed
 
 
 class RectifiedFlow:
@@ -80,11 +83,30 @@ class RectifiedFlow:
         clean, controls, *carried = batch
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         hidden = torch.rand(*clean.shape[:2], 1, generator=draw) < self.flow.dropout
-        by_frame, tau = flow_loss(
-            network, clean, controls.masked_fill(hidden, torch.nan), carried, draw, self.weights
+        tau, shown = draw_levels(*clean.shape[:2], draw), clean
+        if self.flow.own > 0 and step >= (1 - self.flow.own_last) * self.steps:
+            shown, carried, tau = self._with_own_past(network, clean, controls, carried, tau, draw)
+        controls = controls.masked_fill(hidden, torch.nan)
+        by_frame = flow_loss(
+            network, clean, controls, carried, tau, draw, shown=shown, weights=self.weights
         )
         pure = by_frame.detach()[tau == 0]
         return by_frame.mean(), {"pure_noise": pure.mean() if len(pure) else by_frame.mean() * 0}
+
+    def _with_own_past(
+        self, network: WorldTransformer, clean: Tensor, controls: Tensor, carried: list[Tensor],
+        tau: Tensor, draw: torch.Generator,
+    ) -> tuple[Tensor, list[Tensor], Tensor]:  # fmt: skip
+        """Shown latents, carried ones and levels, of which the first clips have a dreamed past."""
+        count = round(self.flow.own * len(clean))
+        own, anew, dreamed = own_past(
+            network, self.carrier, clean[:count], controls[:count], [x[:count] for x in carried],
+            self.flow.steps, draw,
+        )  # fmt: skip
+        shown = torch.cat([own, clean[count:]])
+        carried = [torch.cat([a, x[count:]]) for a, x in zip(anew, carried, strict=True)]
+        levels = torch.where(dreamed, context_levels(tau[:count].shape, draw), tau[:count])
+        return shown, carried, torch.cat([levels, tau[count:]])
 
     @torch.no_grad()
     def validate(self, network: WorldTransformer) -> dict[str, float]:
@@ -128,7 +150,7 @@ class RectifiedFlow:
         prefill(network, cache, clean[:, :HORIZON], controls[:, :HORIZON], self.carrier)
         noise = torch.randn(clean[:, HORIZON:].shape, generator=torch.Generator().manual_seed(4))
         dream = rollout(
-            network, cache, controls[:, HORIZON:], noise,
+            network, cache, controls[:, HORIZON:], noise, carrier=self.carrier,
             times=even_times(self.flow.steps), clamp=self.tokenizer.clamp,
         )  # fmt: skip
         frames = self.tokenizer.decode(rearrange(dream, "b t n c -> (b t) n c"))
@@ -141,18 +163,20 @@ class RectifiedFlow:
 
 def flow_loss(
     network: WorldTransformer, clean: Tensor, controls: Tensor, carried: list[Tensor],
-    draw: torch.Generator, weights: Tensor | float = 1.0,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Squared error of the predicted clean latents by frame [b t], and their noise levels [b t].
+    tau: Tensor, draw: torch.Generator, *, shown: Tensor | None = None,
+    weights: Tensor | float = 1.0,
+) -> Tensor:  # fmt: skip
+    """Squared error of the predicted clean latents by frame [b t], at noise levels tau [b t].
 
     `carried` holds one tensor [b t n c] or none; it is shown at a nearly clean level, and not at
-    all where a row is zero (an episode's first frame).
+    all where a row is zero (an episode's first frame). `shown` are the latents that are noised,
+    the clean ones unless given.
     """
-    tau = draw_levels(*clean.shape[:2], draw)
-    noisy = noised(clean, torch.randn(clean.shape, generator=draw), tau)
+    shown = clean if shown is None else shown
+    noisy = noised(shown, torch.randn(clean.shape, generator=draw), tau)
     start = [shown_carried(moved, draw) for moved in carried]
     guess = network(noisy, tau, torch.zeros_like(tau), controls, None, *start)
-    return ((guess - clean).square() * weights).mean(dim=(-2, -1)), tau
+    return ((guess - clean).square() * weights).mean(dim=(-2, -1))
 
 
 def obeyed_loss(
@@ -161,12 +185,12 @@ def obeyed_loss(
     """Loss [b t] of clips under any controls, at fixed noise; motion is told the same controls."""
     carried = [carrier.carry_clip(clean, controls)] if carrier else []
     draw = torch.Generator().manual_seed(3)
-    return flow_loss(network, clean, controls, carried, draw)[0]
+    return flow_loss(network, clean, controls, carried, draw_levels(*clean.shape[:2], draw), draw)
 
 
 def shown_carried(moved: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:
     """Carried latents [b t n c] with a little noise, and their levels [b t]."""
-    level = 1 - CONTEXT_SPAN * torch.rand(moved.shape[:2], generator=draw) ** 2
+    level = context_levels(moved.shape[:2], draw)
     level = torch.where(moved.abs().amax(dim=(-2, -1)) > 0, level, 0.0)
     return noised(moved, torch.randn(moved.shape, generator=draw), level), level
 
