@@ -1,5 +1,7 @@
 """Functions of tensors as graphs: traced from the plain PyTorch code, fused and run by OpenVINO."""
 
+import functools
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -21,7 +23,6 @@ class Graph:
 
     def __init__(self, function: Function, precision: str) -> None:
         self.function, self.precision = function, precision
-        self.core = _openvino().Core()
         self.request = None
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -44,13 +45,15 @@ class Graph:
             trace(self.function, inputs), example_input=tuple(inputs),
             input=[tuple(x.shape) for x in inputs],
         )  # fmt: skip
+        threads = torch.get_num_threads()
         settings = {
             "INFERENCE_PRECISION_HINT": self.precision,
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
-            "ENABLE_CPU_PINNING": True,  # unpinned, its threads at times meet on one core
+            # one thread a core, or they meet on one; fewer threads go where there is room
+            "ENABLE_CPU_PINNING": threads == os.cpu_count(),
         }
-        return self.core.compile_model(model, "CPU", settings).create_infer_request()
+        return _core().compile_model(model, "CPU", settings).create_infer_request()
 
 
 def trace(function: Function, inputs: list[Tensor]) -> torch.jit.ScriptModule:
@@ -65,6 +68,11 @@ def trace(function: Function, inputs: list[Tensor]) -> torch.jit.ScriptModule:
         # no inference tensors may become constants of the trace
         given = tuple(x.clone() for x in inputs)
         return torch.jit.freeze(torch.jit.trace(Traced().eval(), given, check_trace=False))
+
+
+@functools.cache
+def _core() -> object:
+    return _openvino().Core()
 
 
 def _openvino() -> ModuleType:
