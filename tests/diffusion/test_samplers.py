@@ -9,7 +9,15 @@ from itertools import pairwise
 import pytest
 import torch
 
-from worldmodel.diffusion.samplers import guided, sample_euler, sample_renoise, sampler_named
+from worldmodel.diffusion.samplers import (
+    guided,
+    invert,
+    renoising,
+    sample_euler,
+    sample_heun,
+    sample_renoise,
+    sampler_named,
+)
 from worldmodel.diffusion.schedules import even_times
 from worldmodel.errors import UserError
 
@@ -32,15 +40,64 @@ def flow_map(z, tau, jump):
     return MEAN + DEVIATION * (z - tau * MEAN) / math.sqrt(power)
 
 
-def test_euler_converges_to_the_known_end_with_order_one():
+@pytest.mark.parametrize(("sample", "order"), [(sample_euler, 1), (sample_heun, 2)])
+def test_a_sampler_converges_to_the_known_end_with_its_order(sample, order):
     noise = torch.linspace(-2, 2, 9, dtype=torch.float64)
     errors = []
     for steps in (32, 64, 128, 256):
-        end = sample_euler(gaussian_denoiser, noise, even_times(steps), no_fresh_noise)
+        end = sample(gaussian_denoiser, noise, even_times(steps), no_fresh_noise)
         errors.append((end - (MEAN + DEVIATION * noise)).abs().max())
     ratios = torch.tensor([a / b for a, b in pairwise(errors)]).float()
-    torch.testing.assert_close(ratios, torch.full((3,), 2.0), rtol=0.15, atol=0)
+    torch.testing.assert_close(ratios, torch.full((3,), 2.0**order), rtol=0.15, atol=0)
     assert errors[-1] < 0.02
+
+
+def test_inversion_finds_the_noise_with_order_one():
+    noise = torch.linspace(-2, 2, 9, dtype=torch.float64)
+    clean, errors = MEAN + DEVIATION * noise, []
+    for steps in (32, 64, 128):
+        found = invert(gaussian_denoiser, clean, even_times(steps))
+        errors.append((found - noise).abs().max())
+    ratios = torch.tensor([a / b for a, b in pairwise(errors)]).float()
+    torch.testing.assert_close(ratios, torch.full((2,), 2.0), rtol=0.15, atol=0)
+
+
+def test_there_and_back_again():
+    noise = torch.linspace(-2, 2, 9, dtype=torch.float64)
+    there = sample_euler(gaussian_denoiser, noise, even_times(1000), no_fresh_noise)
+    back = invert(gaussian_denoiser, there, even_times(1000))
+    torch.testing.assert_close(back, noise, rtol=0, atol=0.02)
+
+
+def test_renoising_without_fresh_noise_is_euler():
+    noise = torch.linspace(-2, 2, 9, dtype=torch.float64)
+    ends = [
+        sample(gaussian_denoiser, noise, even_times(5), no_fresh_noise)
+        for sample in (sample_euler, renoising(0.0))
+    ]
+    torch.testing.assert_close(*ends)
+
+
+@pytest.mark.parametrize("strength", [0.3, 1.0])
+def test_fresh_noise_keeps_the_variance(strength):
+    """With a denoiser that knows nothing, what is left at a level is unit noise times 1 - tau."""
+    draw = torch.Generator().manual_seed(0)
+    told = []
+
+    def denoise(z, tau, jump):
+        told.append((tau, z.std()))
+        return torch.zeros_like(z)
+
+    noise = torch.randn(100_000, generator=draw)
+    fresh = lambda i: torch.randn(100_000, generator=draw)
+    renoising(strength)(denoise, noise, even_times(4), fresh)
+    for tau, deviation in told:
+        assert deviation == pytest.approx(1 - tau, abs=0.01)
+
+
+def test_a_strength_beyond_one_is_refused_in_a_sentence():
+    with pytest.raises(UserError, match="must lie in 0 to 1"):
+        renoising(1.5)
 
 
 def test_uneven_levels_lead_to_the_same_end():
@@ -50,7 +107,7 @@ def test_uneven_levels_lead_to_the_same_end():
     torch.testing.assert_close(end, MEAN + DEVIATION * noise, rtol=0, atol=0.02)
 
 
-@pytest.mark.parametrize("sample", [sample_euler, sample_renoise])
+@pytest.mark.parametrize("sample", [sample_euler, sample_heun, sample_renoise])
 def test_one_step_is_the_denoiser(sample):
     noise = torch.randn(5, 4)
     asked = []
@@ -116,7 +173,16 @@ def test_guidance_leads_away_from_unknown_keys():
     assert torch.equal(guided(with_keys, without, 2.0)(z, 0.5, 0.1), z + 3)
 
 
+def test_guidance_holds_in_its_interval_only():
+    z, blind = torch.zeros(3), []
+    with_keys = lambda z, tau, jump: z + 1
+    without = lambda z, tau, jump: blind.append(tau) or z - 1
+    denoise = guided(with_keys, without, 2.0, interval=(0.25, 0.75))
+    ends = [float(denoise(z, tau, 0.25)[0]) for tau in (0.0, 0.25, 0.5, 0.75)]
+    assert ends == [1, 3, 3, 1] and blind == [0.25, 0.5]
+
+
 def test_an_unknown_sampler_is_refused_in_a_sentence():
     assert sampler_named("euler") is sample_euler
-    with pytest.raises(UserError, match="choose one of euler, renoise"):
-        sampler_named("heun")
+    with pytest.raises(UserError, match="choose one of euler, heun, renoise"):
+        sampler_named("leap")

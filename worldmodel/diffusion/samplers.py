@@ -13,6 +13,8 @@ from worldmodel.errors import UserError
 
 Denoise = Callable[[Tensor, float, float], Tensor]
 Fresh = Callable[[int], Tensor]
+Sampler = Callable[[Denoise, Tensor, Sequence[float], Fresh], Tensor]
+NEAREST = 1 - 1e-4  # to clean data
 
 
 def sample_euler(denoise: Denoise, noise: Tensor, times: Sequence[float], fresh: Fresh) -> Tensor:
@@ -23,35 +25,90 @@ def sample_euler(denoise: Denoise, noise: Tensor, times: Sequence[float], fresh:
     return z
 
 
-def sample_renoise(denoise: Denoise, noise: Tensor, times: Sequence[float], fresh: Fresh) -> Tensor:
-    """Predict the clean latent and noise it again to the next level with `fresh(i)` noise.
+def sample_heun(denoise: Denoise, noise: Tensor, times: Sequence[float], fresh: Fresh) -> Tensor:
+    """Heun's method of second order (EDM, arXiv 2206.00364, algorithm 1); two looks a jump.
 
-    The multistep sampler of consistency models (arXiv 2303.01469, algorithm 1).
+    The last jump ends where the slope is not defined and is Euler's.
     """
     z = noise
-    for i, (tau, after) in enumerate(pairwise(times)):
-        z = denoise(z, tau, after - tau)
+    for tau, after in pairwise(times):
+        slope = velocity(denoise(z, tau, after - tau), z, tau)
+        ahead = z + (after - tau) * slope
         if after < 1:
-            z = after * z + (1 - after) * fresh(i)
+            slope = (slope + velocity(denoise(ahead, after, after - tau), ahead, after)) / 2
+        z = z + (after - tau) * slope
     return z
 
 
-SAMPLERS = {"euler": sample_euler, "renoise": sample_renoise}
+def renoising(strength: float) -> Sampler:
+    """Predict the clean latent and noise it again to the next level, `strength` of it fresh.
+
+    At 0 the noise is the one that z tells of, and the sampler Euler's; at 1 all of it is fresh,
+    as in the multistep sampler of consistency models (arXiv 2303.01469, algorithm 1). Between, the
+    shares keep unit variance, as in DDIM (arXiv 2010.02502, equation 12).
+    """
+    if not 0 <= strength <= 1:
+        raise UserError(f"the strength of renoising must lie in 0 to 1, found {strength}")
+    kept = (1 - strength**2) ** 0.5
+
+    def sample(denoise: Denoise, noise: Tensor, times: Sequence[float], fresh: Fresh) -> Tensor:
+        z = noise
+        for i, (tau, after) in enumerate(pairwise(times)):
+            clean = denoise(z, tau, after - tau)
+            told = (z - tau * clean) / (1 - tau)
+            z = clean
+            if after < 1:
+                mixed = kept * told + (strength * fresh(i) if strength else 0)
+                z = after * clean + (1 - after) * mixed
+        return z
+
+    return sample
 
 
-def sampler_named(name: str) -> Callable[..., Tensor]:
+sample_renoise = renoising(1.0)
+
+
+def invert(denoise: Denoise, clean: Tensor, times: Sequence[float]) -> Tensor:
+    """The noise that `sample_euler` would turn into `clean`, by the same flow backwards.
+
+    Of order one in the length of the jumps, as Euler's sampler is. Slopes are taken no nearer to 1
+    than NEAREST, where they are a ratio of two small numbers.
+    """
+    z = clean
+    for tau, before in pairwise(reversed(times)):
+        level = min(tau, NEAREST)
+        z = z + (before - tau) * velocity(denoise(z, level, tau - before), z, level)
+    return z
+
+
+SAMPLERS = {"euler": sample_euler, "heun": sample_heun, "renoise": sample_renoise}
+
+
+def sampler_named(name: str) -> Sampler:
     if name not in SAMPLERS:
         raise UserError(f"unknown sampler {name!r}; choose one of {', '.join(SAMPLERS)}")
     return SAMPLERS[name]
 
 
-def guided(conditional: Denoise, unconditional: Denoise, scale: float) -> Denoise:
-    """Classifier-free guidance (arXiv 2207.12598): away from what unknown keys would bring."""
+def guided(
+    conditional: Denoise,
+    unconditional: Denoise,
+    scale: float,
+    interval: tuple[float, float] = (0.0, 1.0),
+) -> Denoise:
+    """Classifier-free guidance (arXiv 2207.12598): away from what unknown keys would bring.
+
+    Only at levels in `interval`, its end not included (arXiv 2404.07724): elsewhere guidance costs
+    a second look and gains little.
+    """
     if scale == 1.0:
         return conditional
 
     def denoise(z: Tensor, tau: float, jump: float) -> Tensor:
+        told = conditional(z, tau, jump)
+        if not interval[0] <= tau < interval[1]:
+            return told
         blind = unconditional(z, tau, jump)
-        return blind + scale * (conditional(z, tau, jump) - blind)
+        return blind + scale * (told - blind)
 
     return denoise
