@@ -16,6 +16,7 @@ from worldmodel.cli import options as flags
 from worldmodel.cli.commands import COMMANDS
 from worldmodel.data.collect import collect
 from worldmodel.errors import UserError
+from worldmodel.presets import cpu, nano
 from worldmodel.train.config import TrainConfig
 from worldmodel.train.objectives.rectified_flow import FlowConfig
 
@@ -93,61 +94,59 @@ def test_every_field_of_a_training_can_be_set():
     assert set(flags.TOKENIZER) == {field.name for field in dataclasses.fields(TOKENIZER)}
 
 
-def test_flags_become_values_of_the_signatures_types():
+def test_flags_become_values_of_the_fields_types():
     words = "--dense 0 2 --betas 0.8 0.9 --no-bf16 --muon --learning-rate 1e-3 --window 5"
     given = parsed("train", "world", "data", "tokens", *words.split())
-    assert given.dense == [0, 2] and flags.chosen(given, flags.WORLD)["dense"] == (0, 2)
-    config = TrainConfig(**flags.chosen(given, flags.TRAIN))
+    config = flags.changed(TrainConfig(steps=1, batch=1), given, flags.TRAIN)
     assert config.betas == (0.8, 0.9) and config.learning_rate == 1e-3
     assert config.muon and not config.bf16
-    assert type(WORLD)(**flags.chosen(given, flags.WORLD)).window == 5
+    changed = flags.changed(WORLD, given, flags.WORLD)
+    assert changed == dataclasses.replace(WORLD, dense=(0, 2), window=5)
 
 
-def test_untouched_flags_are_the_signatures_defaults(tmp_path):
-    given = parsed("train", "world", "data", "tokens")
-    assert type(WORLD)(**flags.chosen(given, flags.WORLD)) == type(WORLD)()
-    assert FlowConfig(**flags.chosen(given, flags.FLOW)) == FlowConfig()
+def test_untouched_flags_are_the_signatures_defaults():
     signature = inspect.signature(collect)
     for name, value in flags.chosen(parsed("collect", "out"), flags.COLLECT).items():
         assert value == signature.parameters[name].default
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (
-            "tokenizer data",
-            TrainConfig(steps=5000, batch=16, learning_rate=1.2e-3, betas=(0.9, 0.99)),
-        ),
-        (
-            "motion data tokens",
-            TrainConfig(
-                steps=3000, batch=32, learning_rate=3e-3, warmup=50, decay=0.4, ema=0.99, bf16=False
-            ),
-        ),
-        (
-            "world data tokens",
-            TrainConfig(
-                steps=1200, batch=8, learning_rate=1.5e-3, muon=True, compile=True, warmup=100,
-                decay=0.4, ema=0.998,
-            ),
-        ),
-    ],
-)  # fmt: skip
-def test_untouched_flags_train_the_shipped_world(words, expected):
-    given = parsed("train", *words.split())
-    assert TrainConfig(**flags.chosen(given, flags.TRAIN)) == expected
-
-
-def test_motion_is_found_by_its_run(monkeypatch):
+@pytest.fixture
+def stages(monkeypatch):
+    """What the stages of training were asked to do, in place of doing it."""
     seen = []
-    monkeypatch.setattr("worldmodel.train.stages.train_world", lambda *given: seen.append(given))
-    monkeypatch.setattr("worldmodel.train.stages.train_motion", lambda *given: seen.append(given))
+    for name in ("train_tokenizer", "train_motion", "train_world"):
+        monkeypatch.setattr(f"worldmodel.train.stages.{name}", lambda *given: seen.append(given))
+    return seen
+
+
+def test_without_flags_a_stage_is_that_of_the_shipped_world(stages):
+    for words in ("tokenizer data", "motion data tokens", "world data tokens"):
+        assert cli.main(["train", *words.split()]) == 0
+    tokenizer, motion, world = stages
+    assert tokenizer[2:] == (cpu().tokenizer, cpu().train_tokenizer)
+    assert motion[3:] == (cpu().motion, cpu().train_motion)
+    assert world[3:] == (cpu().world, cpu().train_world, cpu().flow, None)
+
+
+def test_a_preset_and_a_flag_in_its_place(stages):
+    given = ["--preset", "nano", "--depth", "4", "--clip", "9"]
+    assert cli.main(["train", "world", "data", "tokens", *given]) == 0
+    ((*_, sizes, config, flow, _),) = stages
+    assert sizes == dataclasses.replace(nano().world, depth=4)
+    assert config == nano().train_world and flow == dataclasses.replace(nano().flow, clip=9)
+
+
+def test_motion_is_found_by_its_run(stages):
     assert cli.main(["train", "world", "data", "tokens", "--motion", "runs/motion"]) == 0
     assert cli.main(["train", "world", "data", "tokens"]) == 0
     assert cli.main(["train", "motion", "data", "tokens", "--history", "3"]) == 0
-    assert [str(seen[0][-1]), seen[1][-1], str(seen[2][2])] == ["runs/motion", None, "runs/motion"]
-    assert seen[2][3].history == 3
+    assert [str(stages[0][-1]), stages[1][-1]] == ["runs/motion", None]
+    assert str(stages[2][2]) == "runs/motion" and stages[2][3].history == 3
+
+
+def test_impossible_sizes_are_a_sentence(capsys):
+    assert cli.main(["train", "world", "data", "tokens", "--heads", "5"]) == 2
+    assert "width 192 must split into 5 heads" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -20,34 +20,15 @@ from worldmodel.cli.options import (
     TRAIN,
     WINDOW,
     WORLD,
+    add_changes,
     add_options,
+    changed,
     chosen,
 )
 from worldmodel.errors import UserError
 
 Run = Callable[[Namespace], int | None]
 WALK = "KeyW:12 ArrowLeft:8 none:3 ArrowRight:8 KeyS:6"
-
-# how the shipped world was trained; the flags' defaults
-TOKENIZER_TRAINING = {"steps": 5000, "batch": 16, "learning_rate": 1.2e-3, "betas": (0.9, 0.99)}
-MOTION_TRAINING = {
-    "steps": 8000,
-    "batch": 32,
-    "learning_rate": 3e-3,
-    "warmup": 50,
-    "decay": 0.4,
-    "ema": 0.99,
-    "bf16": False,
-}
-WORLD_TRAINING = {
-    "steps": 1200,
-    "batch": 8,
-    "learning_rate": 1.5e-3,
-    "muon": True,
-    "warmup": 100,
-    "decay": 0.4,
-    "ema": 0.998,
-}
 
 
 def collect(parser: ArgumentParser) -> Run:
@@ -76,44 +57,42 @@ def prepare(parser: ArgumentParser) -> Run:
 
 
 def train_tokenizer(parser: ArgumentParser) -> Run:
-    from worldmodel.model.tokenizer import TokenizerConfig
-    from worldmodel.train.config import TrainConfig
+    from worldmodel.presets import preset_named
     from worldmodel.train.stages import train_tokenizer
 
     parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
     _add_run(parser, "runs/tokenizer")
-    add_options(parser.add_argument_group("sizes"), TokenizerConfig, TOKENIZER)
-    add_options(parser.add_argument_group("training"), TrainConfig, TRAIN, **TOKENIZER_TRAINING)
+    _add_preset(parser, tokenizer=TOKENIZER, train_tokenizer=TRAIN)
 
     def run(options: Namespace) -> None:
-        sizes = TokenizerConfig(**chosen(options, TOKENIZER))
-        train_tokenizer(options.data, options.run, sizes, TrainConfig(**chosen(options, TRAIN)))
+        preset = preset_named(options.preset)
+        sizes = changed(preset.tokenizer, options, TOKENIZER)
+        config = changed(preset.train_tokenizer, options, TRAIN)
+        train_tokenizer(options.data, options.run, sizes, config)
 
     return run
 
 
 def train_motion(parser: ArgumentParser) -> Run:
-    from worldmodel.model.motion import MotionConfig
-    from worldmodel.train.config import TrainConfig
+    from worldmodel.presets import preset_named
     from worldmodel.train.stages import train_motion
 
     parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
     parser.add_argument("tokenizer", type=Path, help="run of a tokenizer, or its .safetensors file")
     _add_run(parser, "runs/motion")
-    add_options(parser.add_argument_group("sizes"), MotionConfig, MOTION)
-    add_options(parser.add_argument_group("training"), TrainConfig, TRAIN, **MOTION_TRAINING)
+    _add_preset(parser, motion=MOTION, train_motion=TRAIN)
 
     def run(options: Namespace) -> None:
-        sizes, config = MotionConfig(**chosen(options, MOTION)), chosen(options, TRAIN)
-        train_motion(options.data, options.tokenizer, options.run, sizes, TrainConfig(**config))
+        preset = preset_named(options.preset)
+        sizes = changed(preset.motion, options, MOTION)
+        config = changed(preset.train_motion, options, TRAIN)
+        train_motion(options.data, options.tokenizer, options.run, sizes, config)
 
     return run
 
 
 def train_world(parser: ArgumentParser) -> Run:
-    from worldmodel.model.transformer import WorldConfig
-    from worldmodel.train.config import TrainConfig
-    from worldmodel.train.objectives.rectified_flow import FlowConfig
+    from worldmodel.presets import preset_named
     from worldmodel.train.stages import train_world
 
     parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
@@ -122,16 +101,44 @@ def train_world(parser: ArgumentParser) -> Run:
         "--motion", type=Path, help="run of a motion network, or its file (default: no motion)"
     )
     _add_run(parser, "runs/world")
-    add_options(parser.add_argument_group("sizes"), WorldConfig, WORLD)
-    add_options(parser.add_argument_group("objective"), FlowConfig, FLOW)
-    add_options(parser.add_argument_group("training"), TrainConfig, TRAIN, **WORLD_TRAINING)
+    _add_preset(parser, world=WORLD, flow=FLOW, train_world=TRAIN)
 
     def run(options: Namespace) -> None:
-        sizes = WorldConfig(**chosen(options, WORLD))
-        config, flow = TrainConfig(**chosen(options, TRAIN)), FlowConfig(**chosen(options, FLOW))
+        preset = preset_named(options.preset)
+        sizes = changed(preset.world, options, WORLD)
+        config = changed(preset.train_world, options, TRAIN)
+        flow = changed(preset.flow, options, FLOW)
         train_world(
             options.data, options.tokenizer, options.run, sizes, config, flow, options.motion
         )
+
+    return run
+
+
+def _add_preset(parser: ArgumentParser, **texts: Mapping[str, str]) -> None:
+    """--preset, and a flag for each field of these parts of it."""
+    from worldmodel.presets import PRESETS, cpu
+
+    parser.add_argument(
+        "--preset",
+        default="cpu",
+        choices=PRESETS,
+        help="sizes and training that the flags below change (default: cpu)",
+    )
+    for part, own in texts.items():
+        title = "training" if part.startswith("train") else f"sizes of the {part}"
+        add_changes(parser.add_argument_group(title), vars(cpu())[part], own)
+
+
+def presets(parser: ArgumentParser) -> Run:
+    from worldmodel.evaluate.sizes import print_sizes, sizes
+    from worldmodel.presets import PRESETS
+
+    _add_json(parser)
+
+    def run(options: Namespace) -> None:
+        figures = {name: sizes(make()) for name, make in PRESETS.items()}
+        print(json.dumps(figures)) if options.json else print_sizes(figures)
 
     return run
 
@@ -277,6 +284,7 @@ def _report(figures: Mapping[str, object], as_json: bool) -> None:
 COMMANDS: dict[str, tuple[Callable[[ArgumentParser], Run], str]] = {
     "collect": (collect, "have players play a game and record the episodes"),
     "prepare": (prepare, "decode the episodes once, into arrays for training"),
+    "presets": (presets, "list the presets with their sizes and what they cost"),
     "train tokenizer": (train_tokenizer, "train the part that turns frames into latents and back"),
     "train motion": (train_motion, "train the part that moves the last frame as the keys say"),
     "train world": (train_world, "train the part that dreams the next frame"),

@@ -1,6 +1,7 @@
 """Flags made from signatures and dataclasses: names, types and defaults are written only there."""
 
 import argparse
+import dataclasses
 import inspect
 import typing
 from argparse import ArgumentParser, Namespace
@@ -110,6 +111,29 @@ def add_options(
             help=texts[name].replace("%", "%%") + note,
             **_parsing(default, parameter.annotation),
         )
+
+
+def add_changes(parser: ArgumentParser, config: object, texts: Mapping[str, str]) -> None:
+    """A flag for each field of a dataclass that has a text; unset unless given.
+
+    `config` is shown as what holds without the flag.
+    """
+    for field in dataclasses.fields(config):
+        if field.name in texts:
+            value = vars(config)[field.name]
+            shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
+            parser.add_argument(
+                f"--{field.name.replace('_', '-')}",
+                default=None,
+                help=f"{texts[field.name].replace('%', '%%')} (cpu: {shown})",
+                **_parsing(value, typing.get_type_hints(type(config))[field.name]),
+            )
+
+
+def changed(config: Any, options: Namespace, texts: Iterable[str]) -> Any:
+    """`config` with the values of those of `add_changes`' flags that were given."""
+    given = {k: v for k, v in chosen(options, texts).items() if v is not None}
+    return dataclasses.replace(config, **given)
 
 
 def _parsing(default: object, annotation: Any) -> dict[str, Any]:

@@ -57,8 +57,8 @@ def encoder(c: TokenizerConfig) -> int:
 def moving(c: MotionConfig) -> int:
     """The motion network."""
     h, w = c.grid
-    code = 2 * c.code * (c.history * c.controls + c.code)
-    convs = _conv(c.grid, c.latent_channels + 2, c.features)
+    code = 2 * c.code * (c.history * c.controls + c.features + c.code)
+    convs = _conv(c.grid, 2 * c.latent_channels + 2, c.features)
     convs += 2 * c.blocks * _conv(c.grid, c.features, c.features)
     convs += _conv(c.grid, c.features, 2 * FINER**2)
     films = c.blocks * 2 * c.code * 2 * c.features

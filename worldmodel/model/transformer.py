@@ -62,11 +62,6 @@ class WorldConfig:
         return self.width // self.heads
 
 
-def unknown(controls: Tensor) -> Tensor:
-    """Controls of the same shape that say 'not known' (guidance's unconditional branch)."""
-    return torch.full_like(controls, torch.nan)
-
-
 class WorldTransformer(nn.Module):
     """transformer(latents [b t n c], tau [b t], jump [b t], controls [b t m]) -> clean latents."""
 
@@ -82,8 +77,7 @@ class WorldTransformer(nn.Module):
         self.unknown = nn.Parameter(torch.zeros(2, d))
         # where no motion network moves the frame before, the keys do it here
         self.warp = None if config.history else ConditionedWarp(c, d, config.grid)
-        moved = self.warp.features if self.warp else 0
-        self.stem_in = nn.Conv2d(2 * c + moved, f, 3, padding=1)
+        self.stem_in = nn.Conv2d(2 * c + (self.warp.features if self.warp else 0), f, 3, padding=1)
         self.stem = nn.ModuleList(ConvBlock(f, d) for _ in range(config.stem_blocks))
         self.patch = nn.Linear(f * PATCH**2, d)
         self.modulation = nn.Linear(d, 6 * d)

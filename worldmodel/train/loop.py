@@ -5,6 +5,7 @@ import copy
 import math
 import signal
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,7 +42,9 @@ def train(
     log, meter = RunLog(run / "log.jsonl", start), Meter(start, config, objective.frames_per_step)
     if config.compile:
         network.compile(dynamic=False)
-    with stop_requests() as stopping:
+    with stop_requests() as stopping, warnings.catch_warnings():
+        # norms have float32 weights under autocast, and PyTorch says so once
+        warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
         for step in range(start, config.steps):
             values = update(network, average, optimisers, objective, step, config, state)
             done = step + 1
