@@ -98,7 +98,7 @@ class RectifiedFlow:
         tau: Tensor, draw: torch.Generator,
     ) -> tuple[Tensor, list[Tensor], Tensor]:  # fmt: skip
         """Shown latents, carried ones and levels, of which the first clips have a dreamed past."""
-        count = round(self.flow.own * len(clean))
+        count = max(1, round(self.flow.own * len(clean)))
         own, anew, dreamed = own_past(
             network, self.carrier, clean[:count], controls[:count], [x[:count] for x in carried],
             self.flow.steps, draw,
