@@ -35,6 +35,7 @@ class PlayConfig:
     guidance: float = 1.0
     context_noise: float = 0.0
     sampler: str = "euler"
+    warm_start: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from worldmodel.diffusion.samplers import (
     sample_euler,
     sample_heun,
     sample_renoise,
+    sample_warm,
     sampler_named,
 )
 from worldmodel.diffusion.schedules import even_times
@@ -186,3 +187,39 @@ def test_an_unknown_sampler_is_refused_in_a_sentence():
     assert sampler_named("euler") is sample_euler
     with pytest.raises(UserError, match="choose one of euler, heun, renoise"):
         sampler_named("leap")
+
+
+def warm(denoise, steps, known, sampler=sample_euler):
+    """A warm start from 5 at level 0.5, with noise of 1."""
+    start, noise = torch.full((1, 2, 3), 5.0), torch.ones(1, 2, 3)
+    return sample_warm(
+        sampler, denoise, noise, even_times(steps), no_fresh_noise,
+        level=0.5, start=start, known=torch.tensor([known]),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("steps", "levels"), [(1, [0.5]), (2, [0, 0.5]), (4, [0, 0.5, 4 / 6, 5 / 6])]
+)
+def test_a_warm_start_takes_as_many_looks_as_a_cold_one(steps, levels):
+    looks = []
+    warm(lambda z, tau, jump: looks.append(tau) or torch.zeros_like(z), steps, [1.0, 0.0])
+    assert looks == pytest.approx(levels)
+
+
+def test_what_is_known_begins_there_and_what_is_not_with_the_first_guess():
+    seen = []
+
+    def denoise(z, tau, jump):
+        seen.append(z)
+        return torch.full_like(z, 9.0)
+
+    warm(denoise, 2, [1.0, 0.0])
+    assert torch.equal(seen[0], torch.ones(1, 2, 3))  # the first look sees noise alone
+    assert seen[1][0, :, 0].tolist() == [0.5 * 5 + 0.5, 0.5 * 9 + 0.5]
+
+
+def test_a_warm_start_ends_where_the_denoiser_leads():
+    for sampler in (sample_euler, sample_heun):
+        end = warm(lambda z, tau, jump: torch.full_like(z, 9.0), 3, [1.0, 0.3], sampler)
+        torch.testing.assert_close(end, torch.full((1, 2, 3), 9.0))

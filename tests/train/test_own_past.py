@@ -29,7 +29,7 @@ def dreamed_clip(network, carrier, seed=0):
     carried = torch.randn(latents.shape)
     carried[:, 0] = 0
     return latents, controls, carried, own_past(
-        network, carrier, latents, controls, [carried], 2, draw(seed)
+        network, carrier, latents, controls, [carried], 2, 0.7, draw(seed)
     )  # fmt: skip
 
 
@@ -39,6 +39,18 @@ def test_every_second_frame_is_dreamed_and_the_others_stay(network, carrier, see
     changed = (own != latents).flatten(2).any(-1)
     assert torch.equal(changed, dreamed.expand(2, -1)) and not dreamed[0]
     assert not (dreamed[1:] & dreamed[:-1]).any() and dreamed.sum() >= 4
+
+
+def test_a_warm_start_dreams_near_what_was_carried(network, carrier):
+    """The nearer the level is to clean data, the less is left to be dreamed."""
+    latents, _, controls = clip(frames=8)
+    carried, far = torch.randn(latents.shape), []
+    for level in (0.3, 0.6, 0.95):
+        own, _, dreamed = own_past(
+            network, carrier, latents, controls, [carried], 2, level, draw()
+        )  # fmt: skip
+        far.append(float((own - carried)[:, dreamed].abs().mean()))
+    assert far[2] < far[0]
 
 
 def test_what_follows_is_carried_from_the_dream_as_play_carries_it(network, carrier):
@@ -63,7 +75,7 @@ def test_the_gradient_still_reaches_every_weight(network, carrier):
     """Under autocast too, which would keep weights cast without gradients."""
     latents, controls, carried, _ = dreamed_clip(network, carrier)
     with torch.autocast("cpu", torch.bfloat16):
-        shown, anew, _ = own_past(network, carrier, latents, controls, [carried], 2, draw())
+        shown, anew, _ = own_past(network, carrier, latents, controls, [carried], 2, 0.0, draw())
         unknown = controls.clone()
         unknown[:, ::2] = torch.nan
         loss = flow_loss(
@@ -76,6 +88,6 @@ def test_the_gradient_still_reaches_every_weight(network, carrier):
 
 def test_a_world_without_motion_dreams_its_past_too():
     latents, _, controls = clip(frames=6)
-    own, anew, dreamed = own_past(world(), None, latents, controls, [], 1, draw())
+    own, anew, dreamed = own_past(world(), None, latents, controls, [], 1, 0.7, draw())
     assert anew == [] and own.shape == (2, 6, LATENTS, 4)
     assert torch.equal(own[:, ~dreamed], latents[:, ~dreamed])

@@ -68,6 +68,7 @@ FLOW = {
     "clip": "frames of a training clip",
     "moving": "share of the clips drawn in proportion to their motion",
     "dropout": "share of the frames whose keys are hidden, for guidance",
+    "warm_start": "noise level at which begins what the motion network has moved along",
     "own": "share of the clips whose past the world dreams itself, once that has begun",
     "own_last": "share of the run, at its end, in which pasts are dreamed",
 }

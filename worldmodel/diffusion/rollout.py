@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from worldmodel.diffusion.path import noised
-from worldmodel.diffusion.samplers import Denoise, Fresh, guided, sample_euler
+from worldmodel.diffusion.samplers import Denoise, Fresh, guided, sample_euler, sample_warm
 
 
 class CachedNetwork(Protocol):
@@ -30,8 +30,8 @@ class CachedNetwork(Protocol):
 class Carrier(Protocol):
     """What moves the last frame along as the keys say; absent in worlds without motion."""
 
-    def carry(self, cache: object, controls: Tensor) -> object:
-        """The frame before, moved: latents [b 1 n c] and their noise level [b 1]."""
+    def carry(self, cache: object, controls: Tensor) -> tuple[Tensor, ...]:
+        """The frame before, moved: latents [b 1 n c], their level [b 1], what is known [b 1 n]."""
 
     def picture(self, latent: Tensor) -> Tensor:
         """Latents [b n c] decoded, [b 3 H W]."""
@@ -48,9 +48,13 @@ def next_frame(
     fresh: Fresh | None = None,
     guidance: float = 1.0,
     clamp: Callable[[Tensor], Tensor] = lambda x: x,
-    carried: object = None,
+    carried: tuple[Tensor, ...] | None = None,
+    warm_start: float = 0.0,
 ) -> Tensor:
-    """Dream one latent frame [b n c] from noise [b n c] under controls [b m]; only looks."""
+    """Dream one latent frame [b n c] from noise [b n c] under controls [b m]; only looks.
+
+    With `carried` (latents, level, known) and a `warm_start` above 0, known places begin there.
+    """
 
     def denoiser(keys: Tensor) -> Denoise:
         def denoise(z: Tensor, tau: float, jump: float) -> Tensor:
@@ -62,7 +66,14 @@ def next_frame(
 
     blind = denoiser(torch.full_like(controls, torch.nan))
     denoise = guided(denoiser(controls), blind, guidance)
-    return clamp(sampler(denoise, noise, times, fresh or (lambda i: torch.randn_like(noise))))
+    fresh = fresh or (lambda i: torch.randn_like(noise))
+    if not (carried and warm_start):
+        return clamp(sampler(denoise, noise, times, fresh))
+    latents, _, known = (part[:, 0] for part in carried)
+    found = sample_warm(
+        sampler, denoise, noise, times, fresh, level=warm_start, start=latents, known=known
+    )
+    return clamp(found)
 
 
 def remember(

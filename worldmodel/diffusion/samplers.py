@@ -81,6 +81,27 @@ def invert(denoise: Denoise, clean: Tensor, times: Sequence[float]) -> Tensor:
     return z
 
 
+def sample_warm(
+    sampler: Sampler, denoise: Denoise, noise: Tensor, times: Sequence[float], fresh: Fresh, *,
+    level: float, start: Tensor, known: Tensor,
+) -> Tensor:  # fmt: skip
+    """Begin at `level` with what is known of the result, noised (SDEdit, arXiv 2108.01073).
+
+    `start` [b n c] is known as far as `known` [b n] says, 0..1; the rest is filled in by a first
+    look at pure noise, which is one of the looks that `times` has. With a single look all of
+    `start` is taken. From the mean of what might be, textures would have to be made up; begun so,
+    those that are there stay.
+    """
+    if len(times) > 2:
+        guess = denoise(noise, 0.0, level)
+        start = guess + known[..., None] * (start - guess)
+        times = times[:-1]
+    begun = level * start + (1 - level) * noise
+    jumps = len(times) - 1
+    levels = [level + (1 - level) * i / jumps for i in range(jumps + 1)]
+    return sampler(denoise, begun, levels, fresh)
+
+
 SAMPLERS = {"euler": sample_euler, "heun": sample_heun, "renoise": sample_renoise}
 
 

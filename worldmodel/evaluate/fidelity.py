@@ -66,6 +66,7 @@ def evaluate(
         "steps": steps,
         "guidance": world.config.play.guidance,
         "sampler": world.config.play.sampler,
+        "warm_start": world.config.play.warm_start,
     }
     report |= {name: bootstrap_mean(values) for name, values in scores.items()}
     report |= {f"{k}, moving": bootstrap_mean(v[drawn.moves]) for k, v in scores.items()}
@@ -178,6 +179,7 @@ def _setting(world: Checkpoint, steps: int) -> dict[str, object]:
         "times": even_times(steps),
         "sampler": sampler_named(world.config.play.sampler),
         "guidance": world.config.play.guidance,
+        "warm_start": world.config.play.warm_start,
         "clamp": world.tokenizer.clamp,
     }
 

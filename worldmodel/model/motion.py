@@ -10,6 +10,7 @@ h w latent grid, H W pixels.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from worldmodel.errors import UserError
 from worldmodel.model.cache import FrameCache
 from worldmodel.model.layers import ConvBlock
-from worldmodel.model.tokenizer import Tokenizer
+from worldmodel.model.tokenizer import PATCH, Tokenizer
 
 FINER = 2  # flow vectors to a side of one latent
 REACH = 0.1  # of the picture's half width: what one unit of the last layer moves
@@ -40,6 +41,14 @@ class MotionConfig:
     def __post_init__(self) -> None:
         if min(self.history, self.features, self.blocks, self.code) < 1:
             raise UserError(f"all sizes of the motion network must be at least 1, found {self}")
+
+
+class Carried(NamedTuple):
+    """What a frame starts from: the last one, moved as the keys say."""
+
+    latents: Tensor  # [b 1 n c]
+    tau: Tensor  # [b 1], their noise level
+    known: Tensor  # [b 1 n], the share of each place that was in the last picture
 
 
 class Motion(nn.Module):
@@ -82,18 +91,29 @@ class Motion(nn.Module):
     def carried(
         self, tokenizer: Tokenizer, latent: Tensor, earlier: Tensor, pictures: Tensor,
         recent: Tensor,
-    ) -> Tensor:  # fmt: skip
-        """Latents [b n c] of pictures [b 3 H W], those of `latent`, moved along the flow."""
-        picture = moved(pictures.float(), self(latent, earlier, recent))
-        return tokenizer.standardise(tokenizer.bounded(picture))
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """Pictures [b 3 H W], those of `latent`, moved along the flow: their latents [b n c], and
+        the share [b n] of each latent's place that was in the picture."""
+        at = sources(self(latent, earlier, recent), tuple(pictures.shape[-2:]))
+        latents = tokenizer.standardise(tokenizer.bounded(sampled(pictures.float(), at)))
+        inside = (at.abs() <= 1).all(dim=1, keepdim=True).float()
+        return latents, F.avg_pool2d(inside, PATCH).flatten(1)
+
+
+def sources(flow: Tensor, size: tuple[int, int]) -> Tensor:
+    """Where the pixels of a picture of `size` come from, x and y [b 2 H W] in -1..1, by `flow`."""
+    flow = F.interpolate(flow, size=size, mode="bilinear")
+    return centres(*size).to(flow.device) + flow
+
+
+def sampled(pictures: Tensor, at: Tensor) -> Tensor:
+    """Pictures [b 3 H W] at the places `at` [b 2 H W], bilinearly; edges repeat."""
+    return F.grid_sample(pictures, at.movedim(1, -1), align_corners=False, padding_mode="border")
 
 
 def moved(pictures: Tensor, flow: Tensor) -> Tensor:
-    """Pictures [b 3 H W] sampled where `flow` [b 2 h' w'] points, bilinearly; edges repeat."""
-    height, width = pictures.shape[-2:]
-    flow = F.interpolate(flow, size=(height, width), mode="bilinear")
-    at = (centres(height, width).to(flow.device) + flow).movedim(1, -1)
-    return F.grid_sample(pictures, at, align_corners=False, padding_mode="border")
+    """Pictures [b 3 H W] sampled where `flow` [b 2 h' w'] points."""
+    return sampled(pictures, sources(flow, tuple(pictures.shape[-2:])))
 
 
 class Carrier:
@@ -102,19 +122,20 @@ class Carrier:
     def __init__(self, motion: Motion, tokenizer: Tokenizer) -> None:
         self.motion, self.tokenizer = motion, tokenizer
 
-    def carry(self, cache: FrameCache, controls: Tensor) -> tuple[Tensor, Tensor]:
-        """The last frame moved as `controls` [b m] say: latents [b 1 n c] and level [b 1].
+    def carry(self, cache: FrameCache, controls: Tensor) -> Carried:
+        """The last frame moved as `controls` [b m] say.
 
         Before the first frame there is nothing to move: zeros, at the level of pure noise.
         """
         memory, history = cache.memory, self.motion.config.history
         if memory.picture.ndim < 4:
-            return memory.latent[:, None], memory.tau[:, None]
+            nothing = torch.zeros_like(memory.latent[:, None, :, 0])
+            return Carried(memory.latent[:, None], memory.tau[:, None], nothing)
         recent = torch.cat([controls[:, None], memory.recent[:, : history - 1]], dim=1)
-        latents = self.motion.carried(
+        latents, known = self.motion.carried(
             self.tokenizer, memory.latent, memory.earlier, memory.picture, recent
         )
-        return latents[:, None], torch.ones_like(memory.tau)[:, None]
+        return Carried(latents[:, None], torch.ones_like(memory.tau)[:, None], known[:, None])
 
     def carry_clip(self, latents: Tensor, controls: Tensor) -> Tensor:
         """What each frame of a clip [b t n c] starts from under controls [b t m]; zeros first."""
@@ -125,7 +146,7 @@ class Carrier:
             recent = padded[:, i : i + history].flip(1)
             before, earlier = latents[:, i - 1], latents[:, max(i - 2, 0)]
             picture = self.picture(before)
-            starts.append(self.motion.carried(self.tokenizer, before, earlier, picture, recent))
+            starts.append(self.motion.carried(self.tokenizer, before, earlier, picture, recent)[0])
         return torch.stack(starts, dim=1)
 
     def picture(self, latent: Tensor) -> Tensor:

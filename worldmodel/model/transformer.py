@@ -20,7 +20,7 @@ from worldmodel.model.levels import LEVEL_WAVES, level_waves
 from worldmodel.model.rotary import rotate, space_angles, time_angles
 
 PATCH = 2  # latents to a side of one token
-Carried = tuple[Tensor, Tensor]  # latents [b t n c] and their noise level [b t]
+Carried = tuple[Tensor, ...]  # latents [b t n c], their noise level [b t]; what else is not read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ class WorldTransformer(nn.Module):
         it, the frame before as it was.
         """
         if cache is None:
-            before = carried or (_shifted(latents), _shifted(tau))
+            before = carried[:2] if carried else (_shifted(latents), _shifted(tau))
             return self.predict(latents, tau, jump, controls, (*before, _shifted(controls)), None)
         before = self.before(cache, carried)
         return self.predict(latents, tau, jump, controls, before, self.recall(cache))
@@ -130,7 +130,7 @@ class WorldTransformer(nn.Module):
     def before(self, cache: FrameCache, carried: Carried | None) -> tuple[Tensor, Tensor, Tensor]:
         """What the next frame starts from: latents [b 1 n c], level [b 1], controls [b 1 m]."""
         memory = cache.memory
-        start = carried or (memory.latent[:, None], memory.tau[:, None])
+        start = carried[:2] if carried else (memory.latent[:, None], memory.tau[:, None])
         return (*start, memory.controls[:, None])
 
     def predict(

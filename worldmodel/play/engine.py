@@ -180,6 +180,7 @@ def _step(engines: list[Engine], controls: list[np.ndarray]) -> list[np.ndarray]
         guidance=settings.guidance,
         clamp=world.tokenizer.clamp,
         carried=carried,
+        warm_start=settings.warm_start,
     )
     clock.lap("looks")
     picture = world.tokenizer.pictures(latents).float().clamp(0, 1)

@@ -61,10 +61,11 @@ class MotionGraphs:
     """`carried` of a motion network: flow, moved picture and its latents in one."""
 
     def __init__(self, motion: Motion, tokenizer: Tokenizer, precision: str) -> None:
-        self._carried = Graph(lambda *x: (Motion.carried(motion, tokenizer, *x),), precision)
+        self._carried = Graph(lambda *x: Motion.carried(motion, tokenizer, *x), precision)
 
-    def carried(self, tokenizer: Tokenizer, *given: Tensor) -> Tensor:
-        return self._carried(*given)[0]
+    def carried(self, tokenizer: Tokenizer, *given: Tensor) -> tuple[Tensor, Tensor]:
+        latents, known = self._carried(*given)
+        return latents, known
 
 
 def _laid_out(past: list[Past]) -> list[Tensor]:

@@ -70,14 +70,14 @@ def carry_frames(
             axis=1,
         )
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-            moved = motion.carried(
+            moved, _ = motion.carried(
                 tokenizer,
                 torch.from_numpy(latents[before]).float(),
                 torch.from_numpy(latents[earlier]).float(),
                 to_float(torch.from_numpy(store.frames[before])),
                 torch.from_numpy(recent).float(),
-            ).numpy()
-        return moved * (since[at] > 0)[:, None, None]
+            )
+        return moved.numpy() * (since[at] > 0)[:, None, None]
 
     key = f"{tokenizer_hash(tokenizer)}-{tokenizer_hash(motion)}"
     return fill_store(store, produce, key)

@@ -11,6 +11,7 @@ from worldmodel.checkpoint import (
     MOTION,
     TOKENIZER,
     CheckpointConfig,
+    PlayConfig,
     load_motion,
     load_tokenizer,
     save_checkpoint,
@@ -97,6 +98,7 @@ def train_world(
         tokenizer=tokens.config,
         tokenizer_hash=tokenizer_hash(tokens),
         world=sizes,
+        play=PlayConfig(steps=flow.steps, warm_start=flow.warm_start if mover else 0.0),
     )
 
     def publish(average: nn.Module) -> None:

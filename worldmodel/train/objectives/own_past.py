@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
-from worldmodel.diffusion.path import velocity
+from worldmodel.diffusion.path import noised, velocity
 from worldmodel.diffusion.schedules import even_times
 from worldmodel.model.motion import Carrier
 from worldmodel.model.transformer import WorldTransformer
@@ -21,21 +21,25 @@ from worldmodel.model.transformer import WorldTransformer
 @torch.no_grad()
 def own_past(
     network: WorldTransformer, carrier: Carrier | None, clean: Tensor, controls: Tensor,
-    carried: list[Tensor], steps: int, draw: torch.Generator,
+    carried: list[Tensor], steps: int, warm_start: float, draw: torch.Generator,
 ) -> tuple[Tensor, list[Tensor], Tensor]:  # fmt: skip
-    """Clips [b t n c] with every second frame dreamed in `steps`, what each frame then starts from
-    (one tensor or none, as `carried`), and which frames were dreamed, bool [t].
+    """Clips [b t n c] with every second frame dreamed, what each frame then starts from (one tensor
+    or none, as `carried`), and which frames were dreamed, bool [t].
 
-    The first frame stays: it has no past to be dreamed from.
+    Frames are dreamed in `steps` from noise, or with motion in one from the level `warm_start`, as
+    play dreams what it knows. The first frame stays: it has no past to be dreamed from.
     """
     t = clean.shape[1]
     dreamed = torch.arange(t) % 2 == int(torch.randint(2, (1,), generator=draw))
     dreamed[0] = False
     start = [(moved, (moved.abs().amax(dim=(-2, -1)) > 0).float()) for moved in carried]
     z, still = torch.randn(clean.shape, generator=draw), torch.zeros(clean.shape[:2])
+    times = even_times(steps)
+    if carried and warm_start:
+        z, times = noised(carried[0], z, torch.full(clean.shape[:2], warm_start)), (warm_start, 1.0)
     # weights cast by autocast without gradients must not be kept for the pass that has them
     with torch.autocast("cpu", torch.bfloat16, torch.is_autocast_enabled("cpu"), False):
-        for tau, after in pairwise(even_times(steps)):
+        for tau, after in pairwise(times):
             level = torch.where(dreamed, tau, 1.0).expand(clean.shape[:2])
             shown = torch.where(dreamed[:, None, None], z, clean)
             guess = network(shown, level, still, controls, None, *start)
@@ -61,7 +65,7 @@ def _carried_anew(
     recent = rearrange(recent[:, at].flip(-1), "b t m r -> (b t) r m")
     before, earlier = (own[:, at - back].flatten(0, 1) for back in (1, 2))
     picture = carrier.picture(before)
-    anew = carrier.motion.carried(carrier.tokenizer, before, earlier, picture, recent)
+    anew, _ = carrier.motion.carried(carrier.tokenizer, before, earlier, picture, recent)
     moved = moved.clone()
     moved[:, at] = anew.unflatten(0, (b, len(at)))
     return moved

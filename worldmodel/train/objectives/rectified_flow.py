@@ -39,6 +39,7 @@ class FlowConfig:
     moving: float = 0.5  # share of the clips drawn in proportion to their motion
     dropout: float = 0.1  # share of the frames whose controls are shown as unknown
     steps: int = 2  # of the sampler, in held-out figures, pictures and own pasts
+    warm_start: float = 0.7  # level at which known places begin, there and in play
     own: float = 0.5  # share of the clips whose past is dreamed, once that has begun
     own_last: float = 0.3  # share of the run, at its end, in which pasts are dreamed
 
@@ -101,7 +102,7 @@ class RectifiedFlow:
         count = max(1, round(self.flow.own * len(clean)))
         own, anew, dreamed = own_past(
             network, self.carrier, clean[:count], controls[:count], [x[:count] for x in carried],
-            self.flow.steps, draw,
+            self.flow.steps, self.flow.warm_start, draw,
         )  # fmt: skip
         shown = torch.cat([own, clean[count:]])
         carried = [torch.cat([a, x[count:]]) for a, x in zip(anew, carried, strict=True)]
@@ -119,7 +120,7 @@ class RectifiedFlow:
         start = self.carrier and self.carrier.carry(cache, controls[:, at])
         frame = next_frame(
             network, cache, controls[:, at], noise,
-            times=even_times(self.flow.steps), carried=start,
+            times=even_times(self.flow.steps), carried=start, warm_start=self.flow.warm_start,
         )  # fmt: skip
         dreamed = psnr(self.tokenizer.decode(frame), self.truth[:, at]).mean()
         repeated = psnr(self.truth[:, at - 1], self.truth[:, at]).mean()
@@ -152,6 +153,7 @@ class RectifiedFlow:
         dream = rollout(
             network, cache, controls[:, HORIZON:], noise, carrier=self.carrier,
             times=even_times(self.flow.steps), clamp=self.tokenizer.clamp,
+            warm_start=self.flow.warm_start,
         )  # fmt: skip
         frames = self.tokenizer.decode(rearrange(dream, "b t n c -> (b t) n c"))
         frames = rearrange(frames, "(b t) h w c -> b t h w c", b=DRAWN)
