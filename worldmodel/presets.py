@@ -66,7 +66,7 @@ def cpu() -> Preset:
             steps=6000, batch=32, learning_rate=3e-3, warmup=50, decay=0.4, ema=0.99, bf16=False
         ),
         train_world=TrainConfig(
-            steps=2600, batch=8, learning_rate=1.5e-3, muon=True, warmup=100, ema=0.998
+            steps=2000, batch=8, learning_rate=1.5e-3, muon=True, warmup=100, ema=0.998
         ),
     )  # fmt: skip
 
