@@ -30,7 +30,9 @@ def page(shared_page):
     if not shared_page.evaluate("window.worldmodel?.phase === 'playing'"):
         shared_page.reload()
     stories.play(shared_page)
+    seed = stories.state(shared_page)["seed"]
     shared_page.click("[data-do=dice]")
+    shared_page.wait_for_function(f"Number(document.querySelector('#wm-seed').value) !== {seed}")
     shared_page.wait_for_function("worldmodel.last.frame < 20")
     yield shared_page
     shared_page.evaluate("worldmodel.held.releaseAll()")

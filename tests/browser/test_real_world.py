@@ -24,7 +24,10 @@ pytestmark = [
 def server(pages):
     from worldmodel.serve.worlds import CheckpointBackend
 
-    return pages(WORLD, CheckpointBackend(), players=2, grace_seconds=1.0)
+    server = pages(WORLD, CheckpointBackend(), players=2, grace_seconds=1.0)
+    library = server.services.library
+    library.load(library.first).result(timeout=240)  # loading is not what is tested here
+    return server
 
 
 @pytest.fixture

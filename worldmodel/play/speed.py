@@ -28,6 +28,7 @@ SPEEDS = ("auto", "plain", *REWRITES)
 FARTHEST = {"openvino": 0.1, "openvino-bf16": 3.0}  # mean difference from plain, grey levels
 TRIAL = 6  # frames that choose a speed
 FUNCTIONS = "predict", "memorise", "pictures", "carried"  # what rewrites replace
+CLEAR = 2.0  # times as fast as plain: bfloat16 that gains so much needs no trial of float32
 GAIN = 1.15  # bfloat16 must win by this much, so that a little noise does not change the choice
 
 
@@ -85,9 +86,11 @@ def choose(nets: Networks, name: str, context: tuple[Tensor, Tensor]) -> Speed:
     if name == "plain" or (name == "auto" and nets.world.space.device.type != "cpu"):
         return Speed()
     plain = trial(nets, context)
-    candidates = REWRITES if name == "auto" else (name,)
+    candidates = ("openvino-bf16", "openvino") if name == "auto" else (name,)
     found, reasons = {"plain": plain.seconds}, []
     for candidate in candidates:
+        if CLEAR * found.get("openvino-bf16", plain.seconds) < plain.seconds:
+            break
         try:
             put_on(nets, candidate)
             run = trial(nets, context)
