@@ -244,13 +244,13 @@ def film(parser: ArgumentParser) -> Run:
 
 
 def bench_play(parser: ArgumentParser) -> Run:
-    from worldmodel.evaluate.speed import bench_play
+    from worldmodel.evaluate.speed import bench_play, print_play
 
     parser.add_argument("checkpoint", type=Path, help="world to measure")
     add_options(parser, bench_play, BENCH)
     _add_json(parser)
-    return lambda options: _report(
-        bench_play(options.checkpoint, **chosen(options, BENCH)), options.json
+    return lambda options: print_play(
+        bench_play(options.checkpoint, **chosen(options, BENCH)), as_json=options.json
     )
 
 

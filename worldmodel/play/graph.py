@@ -32,8 +32,10 @@ class Graph:
         return rows[0] if len(rows) == 1 else tuple(map(torch.cat, zip(*rows, strict=True)))
 
     def _run(self, inputs: list[Tensor]) -> tuple[Tensor, ...]:
-        arrays = [x.contiguous().numpy() for x in inputs]
-        self.request.infer(arrays, share_inputs=True, share_outputs=True)
+        arrays = [x.contiguous().numpy() for x in inputs]  # kept alive while the request reads them
+        for i, array in enumerate(arrays):
+            self.request.set_input_tensor(i, _openvino().Tensor(array, shared_memory=True))
+        self.request.infer()
         # what the request holds is overwritten by its next run
         return tuple(
             torch.from_numpy(self.request.get_output_tensor(i).data).clone()
