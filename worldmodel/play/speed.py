@@ -87,11 +87,12 @@ def choose(nets: Networks, name: str, context: tuple[Tensor, Tensor]) -> Speed:
         return Speed()
     plain = trial(nets, context)
     candidates = ("openvino-bf16", "openvino") if name == "auto" else (name,)
-    found, reasons = {"plain": plain.seconds}, []
+    found, reasons, on = {"plain": plain.seconds}, [], "plain"
     for candidate in candidates:
         if CLEAR * found.get("openvino-bf16", plain.seconds) < plain.seconds:
             break
         try:
+            on = candidate
             put_on(nets, candidate)
             run = trial(nets, context)
         except (RuntimeError, ImportError) as error:  # something that this machine lacks
@@ -106,7 +107,8 @@ def choose(nets: Networks, name: str, context: tuple[Tensor, Tensor]) -> Speed:
         put_on(nets, "plain")
         raise UserError(f"the speed {name!r} cannot be had: {reasons[0]}; choose auto or plain")
     best = name if name != "auto" else fastest(found)
-    put_on(nets, best)
+    if on != best:  # what is on has been compiled
+        put_on(nets, best)
     return Speed(best, found)
 
 
