@@ -36,6 +36,7 @@ class PlayConfig:
     context_noise: float = 0.0
     sampler: str = "euler"
     warm_start: float = 0.0
+    rest: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -122,7 +122,8 @@ def test_controls_are_told_newest_first_and_the_last_two_latents_are_shown(netwo
 
 
 def test_before_the_first_frame_there_is_no_news(network, carrier):
-    latents, level, known = carrier.carry(network.empty_cache(2), torch.ones(2, 6))
+    latents, level, known, moves, _ = carrier.carry(network.empty_cache(2), torch.ones(2, 6))
+    assert moves.isinf().all()  # nor is there anything to rest on
     assert latents.shape == (2, 1, LATENTS, 4) and not latents.any()
     assert level.shape == (2, 1) and not level.any() and not known.any()
 
@@ -133,7 +134,8 @@ def test_what_comes_from_outside_the_picture_is_not_known(carrier):
     carrier.motion.forward = lambda *given: flow
     picture = torch.rand(1, 3, 16, 48)
     given = torch.zeros(1, LATENTS, 4), torch.zeros(1, LATENTS, 4), picture, torch.zeros(1, 3, 6)
-    latents, known = carrier.motion.carried(carrier.tokenizer, *given)
+    latents, known, moves = carrier.motion.carried(carrier.tokenizer, *given)
+    assert moves.tolist() == [12]
     assert known.view(2, 6).tolist() == [[1, 1, 1, 1, 0.5, 0]] * 2
     same = carrier.tokenizer.standardise(carrier.tokenizer.bounded(moved(picture, flow)))
     assert torch.equal(latents, same)
@@ -144,7 +146,7 @@ def test_a_clip_is_carried_as_frame_by_frame(network, carrier):
     whole = carrier.carry_clip(latents, controls)
     cache = network.empty_cache(2)
     for i in range(latents.shape[1]):
-        start, level, _ = commit(network, carrier, cache, latents[:, i], controls[:, i], tau[:, i])
+        start, level, *_ = commit(network, carrier, cache, latents[:, i], controls[:, i], tau[:, i])
         torch.testing.assert_close(start[:, 0], whole[:, i], **CLOSE)
         assert torch.equal(level, torch.full((2, 1), float(i > 0)))
 
@@ -192,9 +194,9 @@ def test_players_share_a_batch_and_part_again(network, carrier):
         for i, age in enumerate((2, 8))
     ]
     together = join(alone)
-    starts, _, known = carrier.carry(together, controls[:, 8])
+    starts, _, known, *_ = carrier.carry(together, controls[:, 8])
     for i, cache in enumerate(alone):
-        own, _, seen = carrier.carry(cache, controls[i : i + 1, 8])
+        own, _, seen, *_ = carrier.carry(cache, controls[i : i + 1, 8])
         torch.testing.assert_close(starts[i], own[0], **CLOSE)
         torch.testing.assert_close(known[i], seen[0], **CLOSE)
     for before, after in zip(alone, split(together), strict=True):

@@ -263,3 +263,23 @@ def test_a_damaged_scene_names_its_folder(folder, tmp_path):
         (tmp_path / name).symlink_to(folder / name)
     with pytest.raises(UserError, match="wide should have frames of 48x16"):
         load_engine(tmp_path, speed="plain")
+
+
+def test_a_picture_rests_when_no_key_is_held_and_nothing_moves(loaded_moving):
+    engine = Engine(loaded_moving.world)
+    engine.reset(engine.scenes[0], seed=7)
+    none, held = np.zeros((2, engine.controls.size), np.float32)
+    held[0] = 1
+    engine.settings = dataclasses.replace(engine.settings, rest=4.0)
+    real = engine.world.motion.carried
+    engine.world.motion.carried = lambda *given: (*real(*given)[:2], torch.tensor([moves]))
+    try:
+        moves = 0.1
+        frames = [engine.step(none) for _ in range(3)]
+        assert np.array_equal(frames[0], frames[2])
+        moved = engine.step(held)
+        assert not np.array_equal(moved, frames[2])
+        moves = 5.0  # still sliding
+        assert not np.array_equal(engine.step(none), moved)
+    finally:
+        del engine.world.motion.carried

@@ -31,7 +31,8 @@ class Carrier(Protocol):
     """What moves the last frame along as the keys say; absent in worlds without motion."""
 
     def carry(self, cache: object, controls: Tensor) -> tuple[Tensor, ...]:
-        """The frame before, moved: latents [b 1 n c], their level [b 1], what is known [b 1 n]."""
+        """The frame before, moved: latents [b 1 n c], their level [b 1], what is known [b 1 n], by
+        how many pixels it moves [b 1], and the latents as they were [b 1 n c]."""
 
     def picture(self, latent: Tensor) -> Tensor:
         """Latents [b n c] decoded, [b 3 H W]."""
@@ -50,11 +51,18 @@ def next_frame(
     clamp: Callable[[Tensor], Tensor] = lambda x: x,
     carried: tuple[Tensor, ...] | None = None,
     warm_start: float = 0.0,
+    rest: float = 0.0,
 ) -> Tensor:
     """Dream one latent frame [b n c] from noise [b n c] under controls [b m]; only looks.
 
-    With `carried` (latents, level, known) and a `warm_start` above 0, known places begin there.
+    With `carried` and a `warm_start` above 0, known places begin there. Where no control is held
+    and what is carried moves by less than `rest` pixels, the frame is the last one once more.
     """
+    still = torch.zeros(len(noise), dtype=torch.bool, device=noise.device)
+    if carried and rest:
+        still = (carried[3][:, 0] < rest) & (controls == 0).all(dim=1)
+        if still.all():
+            return carried[4][:, 0]
 
     def denoiser(keys: Tensor) -> Denoise:
         def denoise(z: Tensor, tau: float, jump: float) -> Tensor:
@@ -67,13 +75,15 @@ def next_frame(
     blind = denoiser(torch.full_like(controls, torch.nan))
     denoise = guided(denoiser(controls), blind, guidance)
     fresh = fresh or (lambda i: torch.randn_like(noise))
-    if not (carried and warm_start):
-        return clamp(sampler(denoise, noise, times, fresh))
-    latents, _, known = (part[:, 0] for part in carried)
-    found = sample_warm(
-        sampler, denoise, noise, times, fresh, level=warm_start, start=latents, known=known
-    )
-    return clamp(found)
+    if carried and warm_start:
+        latents, _, known = (part[:, 0] for part in carried[:3])
+        found = sample_warm(
+            sampler, denoise, noise, times, fresh, level=warm_start, start=latents, known=known
+        )
+    else:
+        found = sampler(denoise, noise, times, fresh)
+    found = clamp(found)
+    return torch.where(still[:, None, None], carried[4][:, 0], found) if still.any() else found
 
 
 def remember(

@@ -49,6 +49,8 @@ class Carried(NamedTuple):
     latents: Tensor  # [b 1 n c]
     tau: Tensor  # [b 1], their noise level
     known: Tensor  # [b 1 n], the share of each place that was in the last picture
+    moves: Tensor  # [b 1], pixels by which its places move on average
+    last: Tensor  # [b 1 n c], the last frame's latents as they were
 
 
 class Motion(nn.Module):
@@ -91,13 +93,17 @@ class Motion(nn.Module):
     def carried(
         self, tokenizer: Tokenizer, latent: Tensor, earlier: Tensor, pictures: Tensor,
         recent: Tensor,
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """Pictures [b 3 H W], those of `latent`, moved along the flow: their latents [b n c], and
-        the share [b n] of each latent's place that was in the picture."""
-        at = sources(self(latent, earlier, recent), tuple(pictures.shape[-2:]))
+    ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+        """Pictures [b 3 H W], those of `latent`, moved along the flow: their latents [b n c], the
+        share [b n] of each latent's place that was in the picture, and the mean way [b] in pixels.
+        """
+        flow, (height, width) = self(latent, earlier, recent), pictures.shape[-2:]
+        at = sources(flow, (height, width))
+        half = torch.tensor([width / 2, height / 2], device=flow.device).view(1, 2, 1, 1)
+        moves = (flow * half).abs().amax(dim=1).mean(dim=(1, 2))
         latents = tokenizer.standardise(tokenizer.bounded(sampled(pictures.float(), at)))
         inside = (at.abs() <= 1).all(dim=1, keepdim=True).float()
-        return latents, F.avg_pool2d(inside, PATCH).flatten(1)
+        return latents, F.avg_pool2d(inside, PATCH).flatten(1), moves
 
 
 def sources(flow: Tensor, size: tuple[int, int]) -> Tensor:
@@ -129,13 +135,15 @@ class Carrier:
         """
         memory, history = cache.memory, self.motion.config.history
         if memory.picture.ndim < 4:
-            nothing = torch.zeros_like(memory.latent[:, None, :, 0])
-            return Carried(memory.latent[:, None], memory.tau[:, None], nothing)
+            last, tau = memory.latent[:, None], memory.tau[:, None]
+            never = torch.full_like(tau, torch.inf)
+            return Carried(last, tau, torch.zeros_like(last[..., 0]), never, last)
         recent = torch.cat([controls[:, None], memory.recent[:, : history - 1]], dim=1)
-        latents, known = self.motion.carried(
+        latents, known, moves = self.motion.carried(
             self.tokenizer, memory.latent, memory.earlier, memory.picture, recent
         )
-        return Carried(latents[:, None], torch.ones_like(memory.tau)[:, None], known[:, None])
+        parts = latents, torch.ones_like(memory.tau), known, moves, memory.latent
+        return Carried(*(part[:, None] for part in parts))
 
     def carry_clip(self, latents: Tensor, controls: Tensor) -> Tensor:
         """What each frame of a clip [b t n c] starts from under controls [b t m]; zeros first."""

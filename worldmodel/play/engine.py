@@ -181,6 +181,8 @@ def _step(engines: list[Engine], controls: list[np.ndarray]) -> list[np.ndarray]
         clamp=world.tokenizer.clamp,
         carried=carried,
         warm_start=settings.warm_start,
+        # a remembered frame that was made noisy is not to be remembered again and again
+        rest=0.0 if settings.context_noise else settings.rest,
     )
     clock.lap("looks")
     picture = world.tokenizer.pictures(latents).float().clamp(0, 1)

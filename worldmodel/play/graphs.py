@@ -63,9 +63,8 @@ class MotionGraphs:
     def __init__(self, motion: Motion, tokenizer: Tokenizer, precision: str) -> None:
         self._carried = Graph(lambda *x: Motion.carried(motion, tokenizer, *x), precision)
 
-    def carried(self, tokenizer: Tokenizer, *given: Tensor) -> tuple[Tensor, Tensor]:
-        latents, known = self._carried(*given)
-        return latents, known
+    def carried(self, tokenizer: Tokenizer, *given: Tensor) -> tuple[Tensor, ...]:
+        return self._carried(*given)
 
 
 def _laid_out(past: list[Past]) -> list[Tensor]:

@@ -9,12 +9,14 @@ STEPS = (1, 16)
 GUIDANCE = (1.0, 4.0)
 CONTEXT_NOISE = (0.0, 0.3)  # above 0.1 the past washes out
 WARM_START = (0.0, 0.9)
+REST = (0.0, 4.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Steps a frame, guidance scale, noise mixed into the remembered past, sampler by name, and
-    the noise level at which begins what has been moved along (0: all begins as noise).
+    the noise level at which begins what has been moved along (0: all begins as noise). When no key
+    is held and nothing moves by `rest` pixels, the picture stays (0: it is dreamed anew).
 
     Raises UserError when a value is out of range or the sampler is unknown.
     """
@@ -24,6 +26,7 @@ class Settings:
     context_noise: float = 0.0
     sampler: str = "euler"
     warm_start: float = 0.0
+    rest: float = 0.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.steps, int) or isinstance(self.steps, bool):
@@ -33,6 +36,7 @@ class Settings:
             ("guidance", GUIDANCE),
             ("context_noise", CONTEXT_NOISE),
             ("warm_start", WARM_START),
+            ("rest", REST),
         ):
             value = getattr(self, name)
             if not isinstance(value, int | float) or not least <= value <= most:

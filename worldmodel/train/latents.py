@@ -70,7 +70,7 @@ def carry_frames(
             axis=1,
         )
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-            moved, _ = motion.carried(
+            moved, *_ = motion.carried(
                 tokenizer,
                 torch.from_numpy(latents[before]).float(),
                 torch.from_numpy(latents[earlier]).float(),

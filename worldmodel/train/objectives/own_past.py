@@ -65,7 +65,7 @@ def _carried_anew(
     recent = rearrange(recent[:, at].flip(-1), "b t m r -> (b t) r m")
     before, earlier = (own[:, at - back].flatten(0, 1) for back in (1, 2))
     picture = carrier.picture(before)
-    anew, _ = carrier.motion.carried(carrier.tokenizer, before, earlier, picture, recent)
+    anew, *_ = carrier.motion.carried(carrier.tokenizer, before, earlier, picture, recent)
     moved = moved.clone()
     moved[:, at] = anew.unflatten(0, (b, len(at)))
     return moved
