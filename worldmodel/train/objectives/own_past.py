@@ -38,7 +38,8 @@ def own_past(
     if carried and warm_start:
         z, times = noised(carried[0], z, torch.full(clean.shape[:2], warm_start)), (warm_start, 1.0)
     # weights cast by autocast without gradients must not be kept for the pass that has them
-    with torch.autocast("cpu", torch.bfloat16, torch.is_autocast_enabled("cpu"), False):
+    kind = clean.device.type
+    with torch.autocast(kind, torch.bfloat16, torch.is_autocast_enabled(kind), False):
         for tau, after in pairwise(times):
             level = torch.where(dreamed, tau, 1.0).expand(clean.shape[:2])
             shown = torch.where(dreamed[:, None, None], z, clean)
