@@ -12,6 +12,7 @@ from tiny import MOTION, TOKENIZER, WORLD
 
 import worldmodel
 from worldmodel import cli
+from worldmodel.cli import gameplay, playing, training
 from worldmodel.cli import options as flags
 from worldmodel.cli.commands import COMMANDS
 from worldmodel.data.collect import collect
@@ -76,12 +77,12 @@ def test_nonsense_exits_with_two(words, capsys):
 @pytest.mark.parametrize(
     ("texts", "function"),
     [
-        (flags.COLLECT, collect),
-        (flags.TRAIN, TrainConfig),
-        (flags.TOKENIZER, type(TOKENIZER)),
-        (flags.MOTION, type(MOTION)),
-        (flags.WORLD, type(WORLD)),
-        (flags.FLOW, FlowConfig),
+        (gameplay.COLLECT, collect),
+        (training.TRAIN, TrainConfig),
+        (training.TOKENIZER, type(TOKENIZER)),
+        (training.MOTION, type(MOTION)),
+        (training.WORLD, type(WORLD)),
+        (training.FLOW, FlowConfig),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -90,23 +91,23 @@ def test_every_text_belongs_to_a_parameter(texts, function):
 
 
 def test_every_field_of_a_training_can_be_set():
-    assert set(flags.TRAIN) == {field.name for field in dataclasses.fields(TrainConfig)}
-    assert set(flags.TOKENIZER) == {field.name for field in dataclasses.fields(TOKENIZER)}
+    assert set(training.TRAIN) == {field.name for field in dataclasses.fields(TrainConfig)}
+    assert set(training.TOKENIZER) == {field.name for field in dataclasses.fields(TOKENIZER)}
 
 
 def test_flags_become_values_of_the_fields_types():
     words = "--dense 0 2 --betas 0.8 0.9 --no-bf16 --muon --learning-rate 1e-3 --window 5"
     given = parsed("train", "world", "data", "tokens", *words.split())
-    config = flags.changed(TrainConfig(steps=1, batch=1), given, flags.TRAIN)
+    config = flags.changed(TrainConfig(steps=1, batch=1), given, training.TRAIN)
     assert config.betas == (0.8, 0.9) and config.learning_rate == 1e-3
     assert config.muon and not config.bf16
-    changed = flags.changed(WORLD, given, flags.WORLD)
+    changed = flags.changed(WORLD, given, training.WORLD)
     assert changed == dataclasses.replace(WORLD, dense=(0, 2), window=5)
 
 
 def test_untouched_flags_are_the_signatures_defaults():
     signature = inspect.signature(collect)
-    for name, value in flags.chosen(parsed("collect", "out"), flags.COLLECT).items():
+    for name, value in flags.chosen(parsed("collect", "out"), gameplay.COLLECT).items():
         assert value == signature.parameters[name].default
 
 
@@ -220,7 +221,6 @@ def test_what_is_not_there_is_named(words, sentence, capsys, tmp_path, monkeypat
 
 
 def test_play_hands_the_page_its_flags(monkeypatch):
-    import worldmodel.cli.commands as commands
 
     class Application:
         def main(self, arguments):
@@ -228,7 +228,7 @@ def test_play_hands_the_page_its_flags(monkeypatch):
             return 7
 
     application = Application()
-    monkeypatch.setattr(commands, "_application", lambda: application)
+    monkeypatch.setattr(playing, "_application", lambda: application)
     assert cli.main(["play", "worlds/a", "--port", "7999", "--no-browser"]) == 7
     given = application.arguments
     assert given[given.index("--world") + 1] == "worlds/a"
@@ -236,25 +236,24 @@ def test_play_hands_the_page_its_flags(monkeypatch):
 
 
 def test_the_page_understands_the_flags_it_is_handed():
-    import worldmodel.cli.commands as commands
 
     words = "--world w --host h --port 1 --players 3 --device cpu --speed auto --no-browser"
-    seen = commands._application().parse_arguments(words.split())
+    seen = playing._application().parse_arguments(words.split())
     assert (str(seen.world), seen.port, seen.players, seen.no_browser) == ("w", 1, 3, True)
 
 
 def test_figures_as_lines_and_as_json(capsys):
-    from worldmodel.cli.commands import _report
+    from worldmodel.cli.command import report
 
     figures = {"clips": 3, "psnr, dB": [27.123456, 26.0, 28.0], "loss": 0.123456}
-    _report(figures, as_json=False)
+    report(figures, as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines] == [
         ["clips", "3"],
         ["psnr,", "dB", "27.12", "(26", "to", "28)"],
         ["loss", "0.1235"],
     ]
-    _report(figures, as_json=True)
+    report(figures, as_json=True)
     assert json.loads(capsys.readouterr().out) == figures
 
 

@@ -1,0 +1,194 @@
+"""Commands that train.
+
+Imports stand inside, so that `worldmodel --help` does not wait for PyTorch.
+"""
+
+import json
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from pathlib import Path
+
+from worldmodel.cli.command import Commands, Run, add_json
+from worldmodel.cli.options import add_changes, changed
+
+TRAIN = {
+    "steps": "updates of the weights",
+    "batch": "frames (tokenizer), pairs (motion) or clips (world) in an update",
+    "learning_rate": "highest learning rate",
+    "betas": "decay rates of AdamW's two moments",
+    "weight_decay": "decoupled weight decay",
+    "muon": "Muon for the matrices of transformer blocks",
+    "muon_scale": "Muon's learning rate in units of the learning rate",
+    "warmup": "updates over which the learning rate rises",
+    "decay": "share of the updates, at the end, over which it falls to zero",
+    "clip_norm": "largest norm of a gradient",
+    "ema": "decay of the averaged weights",
+    "seed": "what weights, batches and noise are drawn from",
+    "bf16": "bfloat16 matrix products",
+    "compile": "torch.compile, which takes minutes to begin",
+    "threads": "processor threads; 0 leaves the choice to PyTorch",
+    "log_every": "updates between two lines of the log",
+    "validate_every": "updates between two held-out figures",
+    "picture_every": "updates between two pictures",
+    "save_every": "updates between two saved states",
+}
+TOKENIZER = {
+    "height": "height of a frame in pixels",
+    "width": "width of a frame in pixels",
+    "latent_channels": "numbers in a latent of 8x8 pixels",
+    "fine": "channels at a quarter of the resolution",
+    "coarse": "channels at an eighth of the resolution",
+    "encoder_blocks": "blocks of the encoder at a quarter and at an eighth",
+    "decoder_blocks": "blocks of the decoder at an eighth and at a quarter",
+}
+MOTION = {
+    "history": "controls that it is told, the newest and those before",
+    "features": "channels of its convolutions",
+    "blocks": "convolution blocks",
+    "code": "numbers that the controls become",
+}
+WORLD = {
+    "width": "numbers in a token",
+    "depth": "transformer blocks",
+    "heads": "attention heads",
+    "dense": "blocks, counted from 0, that attend to past frames",
+    "window": "past frames that are remembered",
+    "features": "channels of the convolutions around the transformer",
+    "stem_blocks": "convolution blocks before the transformer",
+    "head_blocks": "convolution blocks after the transformer",
+}
+FLOW = {
+    "clip": "frames of a training clip",
+    "moving": "share of the clips drawn in proportion to their motion",
+    "dropout": "share of the frames whose keys are hidden, for guidance",
+    "warm_start": "noise level at which begins what the motion network has moved along",
+    "own": "share of the clips whose past the world dreams itself, once that has begun",
+    "own_last": "share of the run, at its end, in which pasts are dreamed",
+}
+
+
+def presets(parser: ArgumentParser) -> Run:
+    from worldmodel.evaluate.sizes import print_sizes, sizes
+    from worldmodel.presets import PRESETS
+
+    add_json(parser)
+
+    def run(options: Namespace) -> None:
+        figures = {name: sizes(make()) for name, make in PRESETS.items()}
+        print(json.dumps(figures)) if options.json else print_sizes(figures)
+
+    return run
+
+
+def train_tokenizer(parser: ArgumentParser) -> Run:
+    from worldmodel.presets import preset_named
+    from worldmodel.train.stages import train_tokenizer
+
+    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
+    _add_run(parser, "runs/tokenizer")
+    _add_preset(parser, tokenizer=TOKENIZER, train_tokenizer=TRAIN)
+
+    def run(options: Namespace) -> None:
+        preset = preset_named(options.preset)
+        sizes = changed(preset.tokenizer, options, TOKENIZER)
+        config = changed(preset.train_tokenizer, options, TRAIN)
+        train_tokenizer(options.data, options.run, sizes, config)
+
+    return run
+
+
+def train_motion(parser: ArgumentParser) -> Run:
+    from worldmodel.presets import preset_named
+    from worldmodel.train.stages import train_motion
+
+    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
+    parser.add_argument("tokenizer", type=Path, help="run of a tokenizer, or its .safetensors file")
+    _add_run(parser, "runs/motion")
+    _add_preset(parser, motion=MOTION, train_motion=TRAIN)
+
+    def run(options: Namespace) -> None:
+        preset = preset_named(options.preset)
+        sizes = changed(preset.motion, options, MOTION)
+        config = changed(preset.train_motion, options, TRAIN)
+        train_motion(options.data, options.tokenizer, options.run, sizes, config)
+
+    return run
+
+
+def train_world(parser: ArgumentParser) -> Run:
+    from worldmodel.presets import preset_named
+    from worldmodel.train.stages import train_world
+
+    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
+    parser.add_argument("tokenizer", type=Path, help="run of a tokenizer, or its .safetensors file")
+    parser.add_argument(
+        "--motion", type=Path, help="run of a motion network, or its file (default: no motion)"
+    )
+    _add_run(parser, "runs/world")
+    _add_preset(parser, world=WORLD, flow=FLOW, train_world=TRAIN)
+
+    def run(options: Namespace) -> None:
+        preset = preset_named(options.preset)
+        sizes = changed(preset.world, options, WORLD)
+        config = changed(preset.train_world, options, TRAIN)
+        flow = changed(preset.flow, options, FLOW)
+        train_world(
+            options.data, options.tokenizer, options.run, sizes, config, flow, options.motion
+        )
+
+    return run
+
+
+def _add_preset(parser: ArgumentParser, **texts: Mapping[str, str]) -> None:
+    """--preset, and a flag for each field of these parts of it."""
+    from worldmodel.presets import PRESETS, cpu
+
+    parser.add_argument(
+        "--preset",
+        default="cpu",
+        choices=PRESETS,
+        help="sizes and training that the flags below change (default: cpu)",
+    )
+    for part, own in texts.items():
+        title = "training" if part.startswith("train") else f"sizes of the {part}"
+        add_changes(parser.add_argument_group(title), vars(cpu())[part], own)
+
+
+def _add_run(parser: ArgumentParser, default: str) -> None:
+    text = f"folder of the run; one begun there goes on (default: {default})"
+    parser.add_argument("--run", type=Path, default=Path(default), help=text)
+
+
+def scenes(parser: ArgumentParser) -> Run:
+    from worldmodel.train.scenes import write_scenes
+
+    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
+    parser.add_argument("checkpoint", type=Path, help="world that gets the scenes")
+    parser.add_argument("--count", type=int, default=8, metavar="N", help="scenes (default: 8)")
+    parser.add_argument(
+        "--row",
+        type=_named_row,
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help="a scene by its name and first held-out frame, not by choice (repeatable)",
+    )
+    return lambda options: write_scenes(
+        options.data, options.checkpoint, count=options.count, rows=dict(options.row)
+    )
+
+
+def _named_row(text: str) -> tuple[str, int]:
+    name, _, row = text.partition("=")
+    if not name.replace("-", "").isalnum():
+        raise ValueError("a name has letters, digits and hyphens")
+    return name, int(row)
+
+
+COMMANDS: Commands = {
+    "presets": (presets, "list the presets with their sizes and what they cost"),
+    "train tokenizer": (train_tokenizer, "train the part that turns frames into latents and back"),
+    "train motion": (train_motion, "train the part that moves the last frame as the keys say"),
+    "train world": (train_world, "train the part that dreams the next frame"),
+    "scenes": (scenes, "give a world opening scenes from held-out episodes"),
+}
