@@ -124,15 +124,15 @@ def test_without_flags_a_stage_is_that_of_the_shipped_world(stages):
     for words in ("tokenizer data", "motion data tokens", "world data tokens"):
         assert cli.main(["train", *words.split()]) == 0
     tokenizer, motion, world = stages
-    assert tokenizer[2:] == (cpu().tokenizer, cpu().train_tokenizer)
-    assert motion[3:] == (cpu().motion, cpu().train_motion)
-    assert world[3:] == (cpu().world, cpu().train_world, cpu().flow, None)
+    assert tokenizer[2:] == (cpu().tokenizer, cpu().train_tokenizer, None)
+    assert motion[3:] == (cpu().motion, cpu().train_motion, None)
+    assert world[3:] == (cpu().world, cpu().train_world, cpu().flow, None, None)
 
 
 def test_a_preset_and_a_flag_in_its_place(stages):
     given = ["--preset", "nano", "--depth", "4", "--clip", "9"]
     assert cli.main(["train", "world", "data", "tokens", *given]) == 0
-    ((*_, sizes, config, flow, _),) = stages
+    ((*_, sizes, config, flow, _, _),) = stages
     assert sizes == dataclasses.replace(nano().world, depth=4)
     assert config == nano().train_world and flow == dataclasses.replace(nano().flow, clip=9)
 
@@ -141,8 +141,14 @@ def test_motion_is_found_by_its_run(stages):
     assert cli.main(["train", "world", "data", "tokens", "--motion", "runs/motion"]) == 0
     assert cli.main(["train", "world", "data", "tokens"]) == 0
     assert cli.main(["train", "motion", "data", "tokens", "--history", "3"]) == 0
-    assert [str(stages[0][-1]), stages[1][-1]] == ["runs/motion", None]
+    assert [str(stages[0][-2]), stages[1][-2]] == ["runs/motion", None]
     assert str(stages[2][2]) == "runs/motion" and stages[2][3].history == 3
+
+
+def test_a_new_run_may_begin_with_weights_of_another(stages):
+    for words in ("tokenizer data", "motion data tokens", "world data tokens"):
+        assert cli.main(["train", *words.split(), "--start", "w.safetensors"]) == 0
+    assert [str(given[-1]) for given in stages] == ["w.safetensors"] * 3
 
 
 def test_impossible_sizes_are_a_sentence(capsys):

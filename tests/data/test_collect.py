@@ -8,10 +8,12 @@ import pytest
 from painter import META, SPACE, paint, read
 
 from worldmodel.data import collect as collecting
+from worldmodel.data import plan
 from worldmodel.data.collect import collect
 from worldmodel.data.episode import load_episode
-from worldmodel.data.plan import PLAYERS, Collection, job
+from worldmodel.data.plan import Collection, job
 from worldmodel.errors import UserError
+from worldmodel.games.catalogue import cast_of
 
 
 class Painter:
@@ -48,6 +50,10 @@ class Sticky:
 @pytest.fixture(autouse=True)
 def players_for_painters(monkeypatch):
     monkeypatch.setattr(collecting, "make_player", lambda name: Sticky())
+    cast_of = plan.cast_of
+    monkeypatch.setattr(
+        plan, "cast_of", lambda game: ("sticky",) if game == "painter" else cast_of(game)
+    )
 
 
 def gather(out, opener=lambda game, size: Painter(), **changes):
@@ -121,7 +127,10 @@ def test_no_seed_is_in_both_splits_not_even_across_collections():
     def seeds(split):
         return {
             job(
-                Path(), Collection(game="", size=(1, 1), seed=s, shortest=2, longest=3), split, i
+                Path(),
+                Collection(game="painter", size=(1, 1), seed=s, shortest=2, longest=3),
+                split,
+                i,
             ).game_seed
             for s in range(5)
             for i in range(100)
@@ -133,7 +142,8 @@ def test_no_seed_is_in_both_splits_not_even_across_collections():
 
 
 def test_seven_of_ten_episodes_explore():
-    assert [PLAYERS.count(name) for name in ("explorer", "sticky", "idle")] == [7, 2, 1]
+    cast = cast_of("vizdoom/my_way_home")
+    assert [cast.count(name) for name in ("explorer", "sticky", "idle")] == [7, 2, 1]
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"shortest": 21}])

@@ -92,7 +92,7 @@ def train_tokenizer(parser: ArgumentParser) -> Run:
         preset = preset_named(options.preset)
         sizes = changed(preset.tokenizer, options, TOKENIZER)
         config = changed(preset.train_tokenizer, options, TRAIN)
-        train_tokenizer(options.data, options.run, sizes, config)
+        train_tokenizer(options.data, options.run, sizes, config, options.start)
 
     return run
 
@@ -110,7 +110,7 @@ def train_motion(parser: ArgumentParser) -> Run:
         preset = preset_named(options.preset)
         sizes = changed(preset.motion, options, MOTION)
         config = changed(preset.train_motion, options, TRAIN)
-        train_motion(options.data, options.tokenizer, options.run, sizes, config)
+        train_motion(options.data, options.tokenizer, options.run, sizes, config, options.start)
 
     return run
 
@@ -133,7 +133,14 @@ def train_world(parser: ArgumentParser) -> Run:
         config = changed(preset.train_world, options, TRAIN)
         flow = changed(preset.flow, options, FLOW)
         train_world(
-            options.data, options.tokenizer, options.run, sizes, config, flow, options.motion
+            options.data,
+            options.tokenizer,
+            options.run,
+            sizes,
+            config,
+            flow,
+            options.motion,
+            options.start,
         )
 
     return run
@@ -157,6 +164,8 @@ def _add_preset(parser: ArgumentParser, **texts: Mapping[str, str]) -> None:
 def _add_run(parser: ArgumentParser, default: str) -> None:
     text = f"folder of the run; one begun there goes on (default: {default})"
     parser.add_argument("--run", type=Path, default=Path(default), help=text)
+    text = "weights of another training that a new run begins with (.safetensors)"
+    parser.add_argument("--start", type=Path, metavar="FILE", help=text)
 
 
 def scenes(parser: ArgumentParser) -> Run:

@@ -10,13 +10,9 @@ from worldmodel.data.atomic import write_json
 from worldmodel.data.meta import load_meta
 from worldmodel.data.records import read_json
 from worldmodel.errors import UserError
+from worldmodel.games.catalogue import cast_of
 
 SPLITS = ("train", "heldout")
-# 70 % exploring, 20 % sticky random keys, 10 % idle, in every ten episodes
-PLAYERS = (
-    *("explorer", "explorer", "sticky", "explorer", "explorer"),
-    *("idle", "explorer", "sticky", "explorer", "explorer"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +44,10 @@ def job(out: Path, collection: Collection, split: str, index: int) -> Job:
     is ever in both.
     """
     random = np.random.default_rng([collection.seed, SPLITS.index(split), index])
+    cast = cast_of(collection.game)
     return Job(
         folder=out / split / f"{index:06d}",
-        player=PLAYERS[index % len(PLAYERS)],
+        player=cast[index % len(cast)],
         frames=int(random.integers(collection.shortest, collection.longest + 1)),
         game_seed=2 * int(random.integers(2**30)) + SPLITS.index(split),
         player_seed=int(random.integers(2**31)),

@@ -4,9 +4,21 @@ from worldmodel.errors import UserError
 from worldmodel.games.base import Game
 from worldmodel.games.explorer import Explorer
 from worldmodel.games.players import Idle, Player, Sticky
+from worldmodel.games.procgen import Procgen
+from worldmodel.games.runner import Runner
 from worldmodel.games.vizdoom import VizDoom
 
-PLAYERS = {player.name: player for player in (Explorer, Sticky, Idle)}
+ENGINES = {"vizdoom": VizDoom, "procgen": Procgen}
+PLAYERS = {player.name: player for player in (Explorer, Sticky, Idle, Runner)}
+# who plays in every ten episodes of a collection
+CASTS = {
+    # 70 % exploring, 20 % sticky random keys, 10 % idle
+    "vizdoom": (
+        *("explorer", "explorer", "sticky", "explorer", "explorer"),
+        *("idle", "explorer", "sticky", "explorer", "explorer"),
+    ),
+    "procgen": ("runner",) * 10,
+}
 
 
 def open_game(name: str, size: tuple[int, int] = (96, 128)) -> Game:
@@ -15,13 +27,24 @@ def open_game(name: str, size: tuple[int, int] = (96, 128)) -> Game:
     Raises UserError for an unknown name, a scenario or size that the game lacks, or a game
     engine that is not installed.
     """
+    engine, scenario = _parts(name)
+    return ENGINES[engine](scenario, size)
+
+
+def cast_of(name: str) -> tuple[str, ...]:
+    """Return the players of every ten episodes of a game, by name; raise UserError as
+    `open_game` does."""
+    return CASTS[_parts(name)[0]]
+
+
+def _parts(name: str) -> tuple[str, str]:
     engine, _, scenario = name.partition("/")
-    if engine != "vizdoom" or not scenario:
+    if engine not in ENGINES or not scenario:
         raise UserError(
-            f"There is no game {name!r}; name one as vizdoom/<scenario>, "
-            f"for example vizdoom/my_way_home."
+            f"There is no game {name!r}; name one as vizdoom/<scenario> or procgen/<game>, "
+            f"for example vizdoom/my_way_home or procgen/coinrun."
         )
-    return VizDoom(scenario, size)
+    return engine, scenario
 
 
 def make_player(name: str) -> Player:

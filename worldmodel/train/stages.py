@@ -30,12 +30,20 @@ from worldmodel.train.loop import train
 from worldmodel.train.objectives.photometric import Photometric
 from worldmodel.train.objectives.reconstruction import Reconstruction, measure_statistics
 from worldmodel.train.objectives.rectified_flow import FlowConfig, RectifiedFlow, frame_correlation
+from worldmodel.train.transfer import begin_with
 
 
 def train_tokenizer(
-    data: Path, run: Path, sizes: TokenizerConfig, config: TrainConfig
+    data: Path,
+    run: Path,
+    sizes: TokenizerConfig,
+    config: TrainConfig,
+    start: Path | None = None,
 ) -> Tokenizer:
     """Train a tokenizer on `data/train`, judge it on `data/heldout`; returns averaged weights.
+
+    A new run begins with the weights of the file `start`, if one is given, here and in the other
+    stages.
 
     Frames are what `worldmodel prepare` wrote. Ends with `run/tokenizer.safetensors`. Raises
     UserError when sizes and data do not fit or the run folder holds another configuration.
@@ -49,6 +57,8 @@ def train_tokenizer(
     note_configuration(run, {"tokenizer": sizes, "train": config})
     torch.manual_seed(config.seed)
     network = Tokenizer(sizes).to(memory_format=torch.channels_last)
+    if start:
+        begin_with(network, start)
     objective = Reconstruction(store.frames, heldout.frames, batch=config.batch, seed=config.seed)
     average = train(network, objective, config, run)
     measure_statistics(average, store.frames)
@@ -64,6 +74,7 @@ def train_world(
     config: TrainConfig,
     flow: FlowConfig,
     motion: Path | None = None,
+    start: Path | None = None,
 ) -> WorldTransformer:
     """Train a world on the latents of `data`; ends with a playable checkpoint in `run/checkpoint`.
 
@@ -86,6 +97,8 @@ def train_world(
     )
     torch.manual_seed(config.seed)
     network = WorldTransformer(sizes).to(memory_format=torch.channels_last)
+    if start:
+        begin_with(network, start)
     network.rho.copy_(frame_correlation(train_set))
     carrier = Carrier(mover, tokens) if mover else None
     objective = RectifiedFlow(train_set, heldout_set, tokens, config, flow, carrier)
@@ -117,7 +130,12 @@ def latent_clips(
 
 
 def train_motion(
-    data: Path, tokenizer: Path, run: Path, sizes: MotionConfig, config: TrainConfig
+    data: Path,
+    tokenizer: Path,
+    run: Path,
+    sizes: MotionConfig,
+    config: TrainConfig,
+    start: Path | None = None,
 ) -> Motion:
     """Train the motion network on pairs of frames; ends with `run/motion.safetensors`."""
     tokens = open_tokenizer(tokenizer)
@@ -132,6 +150,8 @@ def train_motion(
     latents, heldout_latents = (encode_frames(part, tokens, config) for part in (store, heldout))
     torch.manual_seed(config.seed)
     network = Motion(sizes).to(memory_format=torch.channels_last)
+    if start:
+        begin_with(network, start)
     objective = Photometric(store, latents, heldout, heldout_latents, config, sizes.history)
     return train(network, objective, config, run, lambda average: save_motion(run, average))
 
