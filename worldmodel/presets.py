@@ -136,6 +136,12 @@ PRESETS: dict[str, Callable[[], Preset]] = {
 }
 
 
+# of stages that go on from a finished world
+FINISHING = TrainConfig(
+    steps=600, batch=8, learning_rate=3e-4, betas=(0.5, 0.95), warmup=50, ema=0.995
+)
+
+
 def preset_named(name: str) -> Preset:
     """The preset of that name; raises UserError when there is none."""
     if name not in PRESETS:

@@ -67,6 +67,13 @@ FLOW = {
 }
 
 
+ADVERSARIAL = {
+    "weight": "of the critic's opinion beside the squared error",
+    "penalty": "of the critic's slope",
+    "spread": "of the noise by which the critic's slope is measured",
+}
+
+
 def presets(parser: ArgumentParser) -> Run:
     from worldmodel.evaluate.sizes import print_sizes, sizes
     from worldmodel.presets import PRESETS
@@ -146,6 +153,26 @@ def train_world(parser: ArgumentParser) -> Run:
     return run
 
 
+def train_adversarial(parser: ArgumentParser) -> Run:
+    from worldmodel.presets import FINISHING, cpu
+    from worldmodel.train.finishing import train_adversarial
+    from worldmodel.train.objectives.adversarial import AdversarialConfig
+
+    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
+    parser.add_argument("checkpoint", type=Path, help="world to begin with")
+    text = "folder of the run; one begun there goes on (default: runs/sharp)"
+    parser.add_argument("--run", type=Path, default=Path("runs/sharp"), help=text)
+    parts = (FINISHING, TRAIN), (cpu().flow, FLOW), (AdversarialConfig(), ADVERSARIAL)
+    for config, texts in parts:
+        add_changes(parser, config, texts)
+
+    def run(options: Namespace) -> None:
+        config, flow, adversarial = (changed(c, options, texts) for c, texts in parts)
+        train_adversarial(options.data, options.checkpoint, options.run, config, flow, adversarial)
+
+    return run
+
+
 def _add_preset(parser: ArgumentParser, **texts: Mapping[str, str]) -> None:
     """--preset, and a flag for each field of these parts of it."""
     from worldmodel.presets import PRESETS, cpu
@@ -199,5 +226,6 @@ COMMANDS: Commands = {
     "train tokenizer": (train_tokenizer, "train the part that turns frames into latents and back"),
     "train motion": (train_motion, "train the part that moves the last frame as the keys say"),
     "train world": (train_world, "train the part that dreams the next frame"),
+    "train adversarial": (train_adversarial, "sharpen a finished world with a critic"),
     "scenes": (scenes, "give a world opening scenes from held-out episodes"),
 }

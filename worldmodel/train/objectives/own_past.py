@@ -62,11 +62,16 @@ def _carried_anew(
     at = at[dreamed[at - 1]]
     if not len(at):
         return moved
-    recent = F.pad(controls, (0, 0, history - 1, 0)).unfold(1, history, 1)  # [b t m r]
-    recent = rearrange(recent[:, at].flip(-1), "b t m r -> (b t) r m")
+    recent = recent_controls(controls, history, at)
     before, earlier = (own[:, at - back].flatten(0, 1) for back in (1, 2))
     picture = carrier.picture(before)
     anew, *_ = carrier.motion.carried(carrier.tokenizer, before, earlier, picture, recent)
     moved = moved.clone()
     moved[:, at] = anew.unflatten(0, (b, len(at)))
     return moved
+
+
+def recent_controls(controls: Tensor, history: int, at: Tensor) -> Tensor:
+    """The last `history` controls at frames `at`, the newest first [b*at r m]; zeros before."""
+    recent = F.pad(controls, (0, 0, history - 1, 0)).unfold(1, history, 1)  # [b t m r]
+    return rearrange(recent[:, at].flip(-1), "b t m r -> (b t) r m")

@@ -1,0 +1,143 @@
+"""Adversarial finishing: the world learns to end its few steps in frames that look real.
+
+The mean of all frames that may follow has less detail than any of them, and a world of few steps
+ends near it. A critic that learns to tell dreamed frames from real ones has no use for the mean
+(adversarial diffusion distillation, Sauer et al., arXiv 2311.17042; for a causal world of one pass
+a frame, Lin et al., arXiv 2506.09350).
+Shapes: b clips, t frames, n latents of a frame, c channels, m controls.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from worldmodel.diffusion.path import noised
+from worldmodel.model.critic import Critic
+from worldmodel.model.motion import Carrier, sources
+from worldmodel.model.tokenizer import PATCH
+from worldmodel.model.transformer import WorldTransformer
+from worldmodel.train.objectives.own_past import own_past, recent_controls
+from worldmodel.train.objectives.rectified_flow import RectifiedFlow, shown_carried
+
+TURN = 2  # every second update is adversarial, the others keep the flow
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversarialConfig:
+    """How much the critic has to say."""
+
+    weight: float = 0.02  # of the critic's opinion beside the squared error
+    penalty: float = 1.0  # of the critic's slope at real and at dreamed frames (R1 and R2)
+    spread: float = 0.1  # of the noise by which the slope is measured
+
+
+class WithCritic(nn.Module):
+    """A world and its critic, so that one loop trains both."""
+
+    def __init__(self, world: WorldTransformer, critic: Critic) -> None:
+        super().__init__()
+        self.world, self.critic = world, critic
+
+
+class Adversarial:
+    """Alternates the flow objective with frames dreamed as play dreams them, judged by a critic.
+
+    Needs a world with motion. Scores are compared in pairs of a real and a dreamed frame from the
+    same start (relativistic, Jolicoeur-Martineau, arXiv 1807.00734), with the critic's slope kept
+    small at both (Huang et al., arXiv 2501.05441), measured by noise as in arXiv 2501.08316.
+    """
+
+    def __init__(self, flow: RectifiedFlow, carrier: Carrier, config: AdversarialConfig) -> None:
+        self.flow, self.carrier, self.config = flow, carrier, config
+        self.frames_per_step = flow.frames_per_step
+
+    def batch(self, step: int) -> tuple[Tensor, ...]:
+        return self.flow.batch(step)
+
+    def loss(
+        self, network: WithCritic, batch: tuple[Tensor, ...], step: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        if step % TURN == 0:
+            loss, _ = self.flow.loss(network.world, batch, step)
+            return loss, {"flow": TURN * loss.detach()}
+        clean, controls, carried = batch
+        draw = torch.Generator().manual_seed(self.flow.seed * 1_000_003 + step)
+        fake, real, start, before = self.dreamed(network.world, clean, controls, carried, draw)
+        error = ((fake - real).square() * self.flow.weights).mean()
+        frozen = {name: p.detach() for name, p in network.critic.named_parameters()}
+        with torch.no_grad():
+            told = network.critic(real, start, before)
+        opinion = functional_call(network.critic, frozen, (fake, start, before))
+        fooled = F.softplus(told - opinion).mean()
+        caught, slope = self.critics_loss(network.critic, fake.detach(), real, start, before, draw)
+        loss = error + self.config.weight * fooled + caught + self.config.penalty * slope
+        values = {"error": error, "fooled": fooled, "caught": caught, "slope": slope}
+        return loss, {name: TURN * value.detach() for name, value in values.items()}
+
+    def critics_loss(
+        self, critic: Critic, fake: Tensor, real: Tensor, start: Tensor, before: Tensor,
+        draw: torch.Generator,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """How badly the critic tells real from dreamed, and its squared slope at both."""
+        spread = self.config.spread
+        noise = spread * torch.randn(real.shape, generator=draw)
+        frames = torch.cat([real, fake, real + noise, fake + noise])
+        scores = critic(frames, start.repeat(4, 1, 1), before.repeat(4, 1, 1)).chunk(4)
+        caught = F.softplus(scores[1] - scores[0]).mean()
+        moved = sum((scores[i + 2] - scores[i]).square().mean() for i in (0, 1))
+        return caught, moved / spread**2
+
+    def dreamed(
+        self, world: WorldTransformer, clean: Tensor, controls: Tensor, carried: Tensor,
+        draw: torch.Generator,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+        """Every second frame, dreamed from a past that was dreamed, as play does in two looks.
+
+        Dreamed and real frames, what they started from and the frame before, each [b' n c]. Only
+        the last look has gradients.
+        """
+        flow = self.flow.flow
+        own, (start,), given = own_past(
+            world, self.carrier, clean, controls, [carried], flow.steps, flow.warm_start, draw
+        )
+        chosen = ~given
+        chosen[0] = False
+        noise = torch.randn(clean.shape, generator=draw)
+        level = torch.where(chosen, 0.0, 1.0).expand(clean.shape[:2])
+        still, mask = torch.zeros(clean.shape[:2]), chosen[:, None, None]
+        shown = shown_carried(start, draw)
+        kind = clean.device.type
+        with (
+            torch.no_grad(),
+            torch.autocast(kind, torch.bfloat16, torch.is_autocast_enabled(kind), False),
+        ):
+            first = world(torch.where(mask, noise, own), level, still, controls, None, shown)
+            known = self.known(own, controls)
+            begun = first + known[..., None] * (start - first)
+        begun = noised(begun, noise, torch.full_like(still, flow.warm_start))
+        level = torch.where(chosen, flow.warm_start, 1.0).expand(clean.shape[:2])
+        last = world(torch.where(mask, begun, own), level, still, controls, None, shown)
+        before = own.roll(1, 1)
+        return tuple(x[:, chosen].flatten(0, 1) for x in (last, clean, start, before))
+
+    def known(self, own: Tensor, controls: Tensor) -> Tensor:
+        """The share [b t n] of each place that was in the frame before, as motion sees it."""
+        b, t = own.shape[:2]
+        motion, tokenizer = self.carrier.motion, self.carrier.tokenizer
+        at = torch.arange(1, t)
+        recent = recent_controls(controls, motion.config.history, at)
+        before, earlier = (own[:, (at - back).clamp(min=0)].flatten(0, 1) for back in (1, 2))
+        size = tokenizer.config.height, tokenizer.config.width
+        inside = (sources(motion(before, earlier, recent), size).abs() <= 1).all(1, keepdim=True)
+        known = F.avg_pool2d(inside.float(), PATCH).flatten(1).unflatten(0, (b, t - 1))
+        return torch.cat([torch.zeros_like(known[:, :1]), known], dim=1)
+
+    def validate(self, network: WithCritic) -> dict[str, float]:
+        return self.flow.validate(network.world)
+
+    def draw(self, network: WithCritic, path: Path) -> None:
+        self.flow.draw(network.world, path)
