@@ -12,6 +12,7 @@ from tiny import MOTION, MOVING_WORLD, TOKENIZER, WORLD, clip, motion, tokenizer
 from worldmodel.checkpoint import (
     CheckpointConfig,
     PlayConfig,
+    encoder_hash,
     load_checkpoint,
     load_config,
     load_motion,
@@ -259,3 +260,16 @@ def test_a_tokenizer_file_with_a_damaged_configuration(tmp_path, text):
     save_file({"a": torch.zeros(1)}, path, metadata={"config": text})
     with pytest.raises(UserError, match="damaged"):
         load_tokenizer(path)
+
+
+def test_another_decoder_leaves_the_latents_what_they_were():
+    """Cached latents are named by what decides them, and the decoder does not."""
+    first, other = tokenizer(), tokenizer()
+    other.load_state_dict(first.state_dict())
+    with torch.no_grad():
+        next(other.decoder.parameters()).add_(1)
+    assert encoder_hash(first) == encoder_hash(other)
+    assert tokenizer_hash(first) != tokenizer_hash(other)
+    with torch.no_grad():
+        next(other.encoder.parameters()).add_(1)
+    assert encoder_hash(first) != encoder_hash(other)

@@ -79,6 +79,12 @@ def tokenizer_hash(tokenizer: Tokenizer) -> str:
     return tensors_hash(tokenizer.state_dict())
 
 
+def encoder_hash(tokenizer: Tokenizer) -> str:
+    """Names what decides the latents: all of the tokenizer but its decoder."""
+    tensors = tokenizer.state_dict()
+    return tensors_hash({k: v for k, v in tensors.items() if not k.startswith("decoder.")})
+
+
 def save_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
     """Write tokenizer.safetensors with its configuration in the header."""
     header = {"config": json.dumps(dataclasses.asdict(tokenizer.config))}

@@ -68,7 +68,8 @@ FLOW = {
 
 
 ADVERSARIAL = {
-    "weight": "of the critic's opinion beside the squared error",
+    "weight": "of the critic's opinion",
+    "regression": "of the squared error beside it",
     "penalty": "of the critic's slope",
     "spread": "of the noise by which the critic's slope is measured",
 }

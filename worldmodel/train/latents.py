@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worldmodel.checkpoint import tokenizer_hash
+from worldmodel.checkpoint import encoder_hash, tokenizer_hash
 from worldmodel.data.clips import FrameStore, gather
 from worldmodel.data.latents import encode_store, fill_store
 from worldmodel.model.motion import Motion
@@ -37,7 +37,7 @@ def encode_frames(store: FrameStore, tokenizer: Tokenizer, config: TrainConfig) 
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
             return tokenizer.encode(torch.tensor(frames)).numpy()
 
-    return encode_store(store.folder, encode, tokenizer_hash(tokenizer))
+    return encode_store(store.folder, encode, encoder_hash(tokenizer))
 
 
 def carry_frames(

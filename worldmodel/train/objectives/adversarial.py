@@ -30,7 +30,8 @@ TURN = 2  # every second update is adversarial, the others keep the flow
 class AdversarialConfig:
     """How much the critic has to say."""
 
-    weight: float = 0.02  # of the critic's opinion beside the squared error
+    weight: float = 0.3  # of the critic's opinion
+    regression: float = 0.1  # of the squared error beside it
     penalty: float = 1.0  # of the critic's slope at real and at dreamed frames (R1 and R2)
     spread: float = 0.1  # of the noise by which the slope is measured
 
@@ -74,7 +75,8 @@ class Adversarial:
         opinion = functional_call(network.critic, frozen, (fake, start, before))
         fooled = F.softplus(told - opinion).mean()
         caught, slope = self.critics_loss(network.critic, fake.detach(), real, start, before, draw)
-        loss = error + self.config.weight * fooled + caught + self.config.penalty * slope
+        wanted = self.config.regression * error + self.config.weight * fooled
+        loss = wanted + caught + self.config.penalty * slope
         values = {"error": error, "fooled": fooled, "caught": caught, "slope": slope}
         return loss, {name: TURN * value.detach() for name, value in values.items()}
 
