@@ -175,11 +175,8 @@ def timed(made: Stage, updates: int, warm: int = WARM) -> tuple[list[dict[str, f
     )  # fmt: skip
     objective, watch = made.objective, Watch([])
     objective.steps = count if made.own else 10**9  # where own pasts begin: at half of it
-    batch, loss, validate, draw = (
-        getattr(objective, name) for name in ("batch", "loss", "validate", "draw")
-    )
-    objective.batch = watch.around(batch, "data", watch.begin)
-    objective.loss = watch.around(loss, "forward", lambda: None)
+    objective.batch = watch.around(objective.batch, "data", watch.begin)
+    objective.loss = watch.around(objective.loss, "forward", lambda: None)
     objective.validate, objective.draw = lambda network: watch.begin() or {}, lambda *args: None
     hooks = (
         register_optimizer_step_pre_hook(watch.before_optimiser),
