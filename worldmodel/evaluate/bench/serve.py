@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -28,6 +29,7 @@ from worldmodel.evaluate.bench.machine import (
     spread,
     use_threads,
 )
+from worldmodel.evaluate.bench.play import opening, together
 from worldmodel.evaluate.bench.report import progress
 from worldmodel.evaluate.bench.stub import StubBackend
 from worldmodel.serve.limits import Limits
@@ -57,10 +59,12 @@ def bench_serve(
     use_threads(threads)
     rows = []
     with serving(Path(checkpoint), max(players), stub, fps, device, speed) as served:
+        engine = served.engine
         for count in players:
             progress(f"{count} players for {seconds:g} s")
+            if not stub:
+                together(engine, opening(engine), count)  # compiles what they will need
             rows.append(served.row(count, seconds))
-        engine = served.engine
         return {
             "bench": "serve", "checkpoint": str(checkpoint), "stub": stub,
             "wanted_frames_per_second": engine.fps, "serve": rows,
@@ -100,7 +104,7 @@ class Served:
     players: ProcessPoolExecutor
 
     @property
-    def engine(self) -> object:
+    def engine(self) -> Any:
         library = self.server.services.library
         return library.load(library.first).result()
 
