@@ -3,6 +3,7 @@
 import functools
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +17,7 @@ Function = Callable[..., tuple[Tensor, ...]]
 BATCHES = (8, 4, 2)  # players that run as one; any number is made of these and of ones
 # how far a batch may stray from the same players one by one, as a share of the mean magnitude
 SAME = {"f32": 1e-3, "bf16": 3e-2}
+TRACING = threading.Lock()
 
 
 class Graph:
@@ -107,7 +109,8 @@ def trace(function: Function, inputs: list[Tensor]) -> torch.jit.ScriptModule:
         def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
             return function(*given)
 
-    with warnings.catch_warnings(), torch.no_grad():
+    # one at a time: what warnings are shown is the same for all threads
+    with TRACING, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # shapes that become constants: they are the same each time
         # no inference tensors may become constants of the trace
         given = tuple(x.clone() for x in inputs)
