@@ -2,8 +2,17 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from worldmodel.model.layers import ConditionedWarp, ConvBlock, TransformerBlock, norm
+from worldmodel.model.cache import past_mask
+from worldmodel.model.layers import (
+    Clip,
+    ConditionedWarp,
+    ConvBlock,
+    TransformerBlock,
+    attend_clip,
+    norm,
+)
 
 
 def test_a_new_convolution_block_changes_nothing():
@@ -51,3 +60,31 @@ def test_a_block_that_is_not_dense_sees_its_own_frame_only():
     whole, _ = block(x, modulation, turn, None, None)
     alone, _ = block(x[:, 1:2], modulation[:, 1:2], turn, None, None)
     torch.testing.assert_close(whole[:, 1:2], alone)
+
+
+def clip_attention(dtype, by, frames=7, tokens=3, window=3):
+    """Attention over a clip and its gradients: in parts, or all at once by PyTorch's fused one."""
+    torch.manual_seed(0)
+    given = [torch.randn(2, 2, frames * tokens, 8, dtype=dtype, requires_grad=True) for _ in "qkv"]
+    clip = Clip(frames, window, past_mask(frames, tokens, window))
+    if by == "parts":
+        seen = attend_clip(*given, clip)
+    else:
+        seen = F.scaled_dot_product_attention(*given, attn_mask=clip.mask)
+    seen.square().sum().backward()
+    return [seen.detach(), *(x.grad for x in given)]
+
+
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.bfloat16, 5e-2)])
+def test_a_clip_attended_in_parts_is_the_clip_attended_at_once(dtype, close):
+    """Frames 4 to 6 see frames from 1 on: the first one is left out, as the mask would."""
+    parts, whole = (clip_attention(dtype, by) for by in ("parts", "whole"))
+    torch.testing.assert_close(parts, whole, rtol=close, atol=close)
+
+
+def test_without_gradients_a_clip_is_attended_to_the_same():
+    torch.manual_seed(1)
+    given = [torch.randn(2, 2, 15, 8) for _ in "qkv"]
+    clip = Clip(5, 2, past_mask(5, 3, 2))
+    learned = attend_clip(*(x.clone().requires_grad_() for x in given), clip)
+    torch.testing.assert_close(attend_clip(*given, clip), learned.detach())

@@ -11,7 +11,7 @@ from playing import keys, play
 from worldmodel.errors import UserError
 from worldmodel.play import speed
 from worldmodel.play.engine import Engine, load_engine, step_together
-from worldmodel.play.graph import Graph
+from worldmodel.play.graph import Graph, compiled
 from worldmodel.play.speed import Networks, choose, difference, fastest, put_on, trial
 from worldmodel.play.world import context_of
 
@@ -73,16 +73,65 @@ def test_bfloat16_stays_near_plain(world):
     assert difference(half[1], plain[1]) < 3
 
 
-def test_players_of_different_age_step_together(world):
-    put_on(nets(world), "openvino")
-    players = [Engine(world), Engine(world)]
-    for player, scene in zip(players, world.scenes, strict=True):
-        player.reset(scene, seed=2)
-    alone = [player.fork() for player in players]
-    for control in keys(6):
-        together = step_together(players, [control, 1 - control])
-        single = [alone[0].step(control), alone[1].step(1 - control)]
-        assert np.array_equal(np.stack(together), np.stack(single))
+@pytest.fixture
+def crowd(moving):
+    """Three players of different ages, and the same three once more."""
+    put_on(nets(moving), "openvino")
+    players = []
+    for scene, seed in ((0, 2), (1, 2), (0, 3)):
+        players.append(Engine(moving))
+        players[-1].reset(moving.scenes[scene], seed)
+    yield players, [player.fork() for player in players]
+    compiled()
+
+
+def together_and_alone(crowd, count=6):
+    """Frames [t p h w 3] of the players as one batch, and of each by himself."""
+    players, alone = crowd
+    shown = []
+    for control in keys(count):
+        controls = [control, 1 - control, control]
+        single = [player.step(c) for player, c in zip(alone, controls, strict=True)]
+        shown.append((step_together(players, controls), single))
+    return (np.stack(each).astype(int) for each in zip(*shown, strict=True))
+
+
+def test_a_batch_shows_each_player_what_he_would_see_alone(crowd, monkeypatch):
+    players, _ = crowd
+    with monkeypatch.context() as patch:  # before the graphs of a batch are there: to the bit
+        patch.setattr(Graph, "_prepare", lambda *args: None)
+        together, single = together_and_alone(crowd, 2)
+    assert np.array_equal(together, single)
+    moments = [player.snapshot() for player in players]
+    step_together(players, list(keys(3)))  # asks for the graphs
+    compiled()
+    for player, moment in zip(players, moments, strict=True):
+        player.restore(moment)
+    together, single = together_and_alone(crowd, 12)
+    graph = players[0].world.network.predict.__self__._predict
+    assert set(graph.requests) == {1, 2}  # three are two and one
+    assert np.abs(together - single).max() <= 1
+    latents = [torch.cat([p.cache.memory.latent for p in each]) for each in crowd]
+    torch.testing.assert_close(latents[0], latents[1], rtol=1e-3, atol=1e-3)
+
+
+def test_a_batch_that_strays_is_refused():
+    graph = Graph(lambda x: (x * len(x),), "f32")  # wrong: a player's result depends on the others
+    graph(torch.ones(2, 3))
+    compiled()
+    with pytest.raises(RuntimeError, match="a batch of 2 strays by 1"):
+        graph(torch.ones(2, 3))
+
+
+def test_any_number_of_players_is_made_of_batches():
+    graph = Graph(lambda x: (x + 1,), "f32")
+    rows = torch.arange(21.0).view(7, 3)
+    assert torch.equal(graph(rows)[0], rows + 1) and set(graph.requests) == {1}
+    compiled()
+    assert torch.equal(graph(rows)[0], rows + 1) and set(graph.requests) == {1, 4}
+    graph(rows[:2])
+    compiled()
+    assert torch.equal(graph(rows)[0], rows + 1) and set(graph.requests) == {1, 2, 4}
 
 
 def test_openvino_replays_to_the_bit(world):
@@ -99,7 +148,6 @@ def test_what_a_graph_returned_stays_when_it_runs_again():
     double, more = graph(torch.ones(1, 3))
     graph(torch.zeros(1, 3))
     assert double.tolist() == [[2, 2, 2]] and more.tolist() == [[2, 2, 2]]
-    assert graph(torch.arange(6.0).view(2, 3))[0].tolist() == [[0, 2, 4], [6, 8, 10]]
 
 
 def test_a_fast_look_leaves_the_past_bit_identical(world):

@@ -9,6 +9,7 @@ from worldmodel.errors import UserError
 from worldmodel.play.threads import wait_asleep
 
 PLAYS = {"play", "film", "bench"}  # commands in which an engine runs
+NONE_PLAY = {("bench", "train"), ("bench", "all"), ("bench", "page")}  # though "bench" does
 EXTRAS = {"vizdoom": "train", "cv2": "desktop", "onnxruntime": "gpu"}  # module -> pip extra
 
 
@@ -32,7 +33,7 @@ def build_parser(words: list[str]) -> ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0 when it did, 2 after a user's mistake, 130 when interrupted."""
     words = sys.argv[1:] if arguments is None else arguments
-    if words and words[0] in PLAYS:
+    if _plays(words):
         wait_asleep()
     try:
         options = build_parser(words).parse_args(words)
@@ -53,6 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def _plays(words: list[str]) -> bool:
+    """Whether an engine will run in this process."""
+    return bool(words) and words[0] in PLAYS and tuple(words[:2]) not in NONE_PLAY
 
 
 def _refuse(sentence: str) -> int:

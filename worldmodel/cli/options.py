@@ -8,6 +8,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from worldmodel.errors import UserError
+
 
 def add_options(
     parser: ArgumentParser, function: Callable, texts: Mapping[str, str], **defaults: object
@@ -59,15 +61,41 @@ def _parsing(default: object, annotation: Any) -> dict[str, Any]:
         return {"action": argparse.BooleanOptionalAction}
     if isinstance(default, tuple):
         any_number = typing.get_args(annotation)[-1] is Ellipsis
-        return {
-            "type": type(default[0]),
-            "nargs": "+" if any_number else len(default),
-            "metavar": "N",
-        }
+        several = {"type": type(default[0]), "nargs": "+" if any_number else len(default)}
+        return several if isinstance(default[0], str) else several | {"metavar": "N"}
     kind = type(default)
     if default is None:
         kind = next(one for one in typing.get_args(annotation) if one is not type(None))
     return {"type": kind, "metavar": "N"} if kind in (int, float) else {"type": kind}
+
+
+def settings_of(text: str, function: Callable) -> dict[str, Any]:
+    """Keyword arguments of `function` from "steps=1,speed=plain"; a bare word is a checkpoint.
+
+    Raises UserError when there is no such setting or its value is of another kind.
+    """
+    parameters, given = inspect.signature(function).parameters, {}
+    for word in text.split(","):
+        name, equals, value = word.partition("=")
+        name, value = (name, value) if equals else ("checkpoint", word)
+        if name not in parameters:
+            raise UserError(f"there is no setting {name!r} here; choose of {', '.join(parameters)}")
+        given[name] = _read(name, value, parameters[name])
+    return given
+
+
+def _read(name: str, value: str, parameter: inspect.Parameter) -> Any:
+    if name == "checkpoint":
+        return value
+    if isinstance(parameter.default, bool):
+        if value not in ("true", "false"):
+            raise UserError(f"{name} is true or false, found {value!r}")
+        return value == "true"
+    kind = _parsing(parameter.default, parameter.annotation)["type"]
+    try:
+        return kind(value)
+    except ValueError:
+        raise UserError(f"{name} should be of type {kind.__name__}, found {value!r}") from None
 
 
 def chosen(options: Namespace, texts: Iterable[str]) -> dict[str, Any]:

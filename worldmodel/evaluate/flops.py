@@ -3,6 +3,11 @@
 Matrix products and convolutions only; what remains is small. PyTorch's counter is the other road.
 """
 
+from collections.abc import Sequence
+
+import torch
+from torch.utils.flop_counter import sdpa_backward_flop_count, sdpa_flop_count
+
 from worldmodel.model.motion import FINER, MotionConfig
 from worldmodel.model.tokenizer import PATCH, STEM, TokenizerConfig
 from worldmodel.model.transformer import LEVEL_WAVES, WorldConfig
@@ -19,6 +24,17 @@ def frame_flops(
     if motion:
         stages["carry"] = moving(motion) + encoder(tokenizer)
     return stages
+
+
+def clip_frame(c: WorldConfig, frames: int) -> int:
+    """One frame of a training clip: all frames of the clip are attended to, seen or masked."""
+    more = frames - 1 - c.window
+    return look(c) + len(c.dense) * more * 4 * c.tokens**2 * c.width
+
+
+def attention(c: WorldConfig, window: int, players: int) -> int:
+    """One block's attention of a frame's tokens to themselves and `window` past frames."""
+    return players * 4 * c.tokens**2 * (window + 1) * c.width
 
 
 def look(c: WorldConfig) -> int:
@@ -89,3 +105,23 @@ def _blocks(c: WorldConfig, depth: int) -> int:
 
 def _conv(grid: tuple[int, ...], inputs: int, outputs: int, taps: int = 9) -> int:
     return 2 * grid[0] * grid[1] * inputs * outputs * taps
+
+
+def _attention_forward(
+    query: Sequence[int], key: Sequence[int], value: Sequence[int], *rest: object, **more: object
+) -> int:
+    """Shapes [b k n e], [b k s e] and [b k s e]."""
+    return sdpa_flop_count(query, key, value)
+
+
+def _attention_backward(
+    grad: Sequence[int], query: Sequence[int], key: Sequence[int], value: Sequence[int],
+    *rest: object, **more: object,
+) -> int:  # fmt: skip
+    return sdpa_backward_flop_count(grad, query, key, value)
+
+
+ATTENTION = {  # what PyTorch's FlopCounterMode does not know
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_forward,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+}

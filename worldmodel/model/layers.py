@@ -4,6 +4,8 @@ Shapes: b batch, t frames, n tokens of a frame, d width, k heads, e head size, f
 h w latent grid.
 """
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from worldmodel.model.rotary import rotate
 
 KeysValues = tuple[Tensor, Tensor]
+TOGETHER = 4  # frames of a clip that attend at once
 
 
 class Past:
@@ -20,6 +23,14 @@ class Past:
     def __init__(self, keys: Tensor, values: Tensor, mask: Tensor) -> None:
         self.keys, self.values = keys, values  # [b k s e]
         self.mask = mask  # bool [b 1 1 s + n]
+
+
+class Clip(NamedTuple):
+    """What a dense block sees of a clip without a cache: own frame and `window` before it."""
+
+    frames: int
+    window: int
+    mask: Tensor  # bool [t n, t n]
 
 
 class TransformerBlock(nn.Module):
@@ -42,17 +53,17 @@ class TransformerBlock(nn.Module):
             nn.init.normal_(last.weight, std=last.in_features**-0.5 / (2 * depth) ** 0.5)
 
     def forward(
-        self, x: Tensor, modulation: Tensor, turn: Tensor, past: Past | None, mask: Tensor | None
+        self, x: Tensor, modulation: Tensor, turn: Tensor, past: Past | None, clip: Clip | None
     ) -> tuple[Tensor, KeysValues]:
         """x [b t n d], modulation [b t 1 6 d], turn [n or t*n e/2]; also returns keys, values."""
         shift, scale, gate, shift2, scale2, gate2 = (modulation + self.bias).unbind(-2)
-        mixed, memory = self.attend(norm(x) * (1 + scale) + shift, turn, past, mask)
+        mixed, memory = self.attend(norm(x) * (1 + scale) + shift, turn, past, clip)
         x = x + (1 + gate) * mixed
         value, gate_in = self.up(norm(x) * (1 + scale2) + shift2).chunk(2, dim=-1)
         return x + (1 + gate2) * self.down(F.silu(gate_in) * value), memory
 
     def attend(
-        self, x: Tensor, turn: Tensor, past: Past | None, mask: Tensor | None
+        self, x: Tensor, turn: Tensor, past: Past | None, clip: Clip | None
     ) -> tuple[Tensor, KeysValues]:
         b, t = x.shape[:2]
         folded = "(b t) k n e" if not self.dense else "b k (t n) e"
@@ -68,12 +79,42 @@ class TransformerBlock(nn.Module):
         if self.dense and past is not None:
             key_in = torch.cat([past.keys.to(value.dtype), key_in], dim=-2)
             value_in = torch.cat([past.values.to(value.dtype), value_in], dim=-2)
-            mask = past.mask
-        seen = F.scaled_dot_product_attention(
-            query, key_in, value_in, attn_mask=mask if self.dense else None
-        )
+        if self.dense and clip is not None:
+            seen = attend_clip(query, key_in, value_in, clip)
+        else:
+            mask = past.mask if self.dense and past is not None else None
+            seen = attention(query, key_in, value_in, mask)
         seen = rearrange(seen, f"{folded} -> b t n (k e)", b=b, t=t)
         return self.out(seen), (key, value)
+
+
+def attend_clip(query: Tensor, key: Tensor, value: Tensor, clip: Clip) -> Tensor:
+    """Attention [b k (t n) e] of a clip's frames to themselves and those before.
+
+    Some frames at a time, from the first that one of them sees to their own: what is hidden from
+    all of them is not computed.
+    """
+    n, seen = query.shape[-2] // clip.frames, []
+    for begin in range(0, clip.frames, TOGETHER):
+        end = min(begin + TOGETHER, clip.frames)
+        rows, columns = slice(begin * n, end * n), slice(max(0, begin - clip.window) * n, end * n)
+        part = query[..., rows, :], key[..., columns, :], value[..., columns, :]
+        seen.append(attention(*part, clip.mask[rows, columns]))
+    return torch.cat(seen, dim=-2)
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Attention [b k n e] of queries to keys and values [b k s e], where `mask` [n s] allows it.
+
+    Training on a processor does it in parts: for some tens or hundreds of tokens PyTorch's fused
+    one takes two to five times as long with its gradients.
+    """
+    if query.device.type != "cpu" or not query.requires_grad:
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    scores = (query * query.shape[-1] ** -0.5) @ key.mT
+    if mask is not None:
+        scores = scores + torch.where(mask, 0.0, -torch.inf).to(scores.dtype)
+    return scores.softmax(dim=-1).to(value.dtype) @ value
 
 
 def norm(x: Tensor) -> Tensor:

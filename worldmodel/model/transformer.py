@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from worldmodel.errors import UserError
 from worldmodel.model.cache import FrameCache, past_mask
 from worldmodel.model.estimate import linear_estimate
-from worldmodel.model.layers import ConditionedWarp, ConvBlock, Past, TransformerBlock, norm
+from worldmodel.model.layers import Clip, ConditionedWarp, ConvBlock, Past, TransformerBlock, norm
 from worldmodel.model.levels import LEVEL_WAVES, level_waves
 from worldmodel.model.rotary import rotate, space_angles, time_angles
 
@@ -232,16 +232,17 @@ class WorldTransformer(nn.Module):
         b, t = condition.shape[:2]
         x = x.unflatten(0, (b, t))
         modulation = self.modulation(condition).unflatten(-1, (1, 6, -1))
-        turn, mask = self.space, None
+        turn, clip = self.space, None
         if past is None:
             turn = (self.space + time_angles(torch.arange(t), self.config.head)[:, None]).flatten(
                 0, 1
             )
-            mask = past_mask(t, self.config.tokens, self.config.window)
+            window = self.config.window
+            clip = Clip(t, window, past_mask(t, self.config.tokens, window))
         kept = []
         for block in self.blocks[:depth]:
             own = past[len(kept)] if past is not None and block.dense else None
-            x, memory = block(x, modulation, turn if block.dense else self.space, own, mask)
+            x, memory = block(x, modulation, turn if block.dense else self.space, own, clip)
             if block.dense:
                 kept.append(memory)
         return x, kept

@@ -92,7 +92,7 @@ class RectifiedFlow:
             network, clean, controls, carried, tau, draw, shown=shown, weights=self.weights
         )
         pure = by_frame.detach()[tau == 0]
-        return by_frame.mean(), {"pure_noise": pure.mean() if len(pure) else by_frame.mean() * 0}
+        return by_frame.mean(), {"pure_noise": pure.mean() if len(pure) else pure.sum()}
 
     def _with_own_past(
         self, network: WorldTransformer, clean: Tensor, controls: Tensor, carried: list[Tensor],

@@ -7,18 +7,20 @@ import tiny
 from play.playing import save_world
 
 from worldmodel.errors import UserError
-from worldmodel.evaluate import speed
-from worldmodel.evaluate.flops import frame_flops
-from worldmodel.evaluate.speed import (
+from worldmodel.evaluate.bench import play
+from worldmodel.evaluate.bench.machine import milliseconds, peak_memory, rate
+from worldmodel.evaluate.bench.play import (
     bench_play,
     flops_by_formula,
     flops_counted,
-    peak_memory,
-    percentiles,
-    print_play,
+    sample_play,
 )
+from worldmodel.evaluate.bench.report import print_report
+from worldmodel.evaluate.flops import frame_flops
 from worldmodel.play.engine import load_engine
 from worldmodel.play.scene import blank
+
+RATES = {"float32": 100.0, "bfloat16": 200.0}
 
 
 @pytest.fixture(scope="module", params=["still", "moving"])
@@ -39,18 +41,23 @@ def test_twice_the_steps_are_twice_the_looks():
 
 
 def test_the_report_is_whole_and_prints(folder, monkeypatch, capsys):
-    monkeypatch.setattr(speed, "matrix_rate", lambda *args: 100.0)
-    monkeypatch.setattr(speed, "WARM", 2)
-    monkeypatch.setattr(speed, "ROLLOUT", 4)
-    report = bench_play(folder, frames=4, steps=1, speed="openvino")
+    monkeypatch.setattr(play, "matrix_rates", lambda *args: RATES)
+    monkeypatch.setattr(play, "WARM", 2)
+    monkeypatch.setattr(play, "ROLLOUT", 4)
+    report = bench_play(folder, frames=4, steps=1, speed="openvino", players=(1, 3))
     stages = set(report["milliseconds"])
     assert {"frame", "looks", "commit", "decode", "jpeg", "model"} <= stages
     assert report["speed"] == "openvino" and report["settings"]["steps"] == 1
     assert report["against_plain"]["grey_levels_max"] <= 1
-    print_play(report, as_json=True)
-    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(report))
-    print_play(report)
-    assert "frames/s (openvino" in capsys.readouterr().out
+    one, three = report["players"]
+    steps = 1000 * three["players"] / three["ms"]["p50"]
+    assert (one["players"], three["frames_per_second"]["p50"]) == (1, pytest.approx(steps))
+    print_report(report, as_json=True)
+    out = capsys.readouterr().out
+    assert json.loads(out) == json.loads(json.dumps(report)) and out.count("\n") == 1
+    print_report(report)
+    shown = capsys.readouterr().out
+    assert "milliseconds frame" in shown and "players: players 3, frames per second" in shown
 
 
 def test_late_frames_need_no_more_memory_than_early_ones(folder):
@@ -69,8 +76,23 @@ def test_late_frames_need_no_more_memory_than_early_ones(folder):
     assert room() == early and engine.frame_index == 100
 
 
-def test_percentiles_are_milliseconds():
-    assert percentiles([0.001 * i for i in range(101)]) == pytest.approx({"p50": 50, "p95": 95})
+def test_durations_and_rates_as_medians_with_spread():
+    seconds = [0.001 * i for i in range(1, 102)]
+    assert milliseconds(seconds) == pytest.approx({"p50": 51, "p5": 6, "p95": 96})
+    assert rate(seconds, 2)["p50"] == pytest.approx(2 / 0.051)
+
+
+def test_a_sample_is_the_time_of_one_player(folder, monkeypatch):
+    monkeypatch.setattr(play, "WARM", 1)
+    seconds = iter(range(100))
+    monkeypatch.setattr(play.time, "perf_counter", lambda: float(next(seconds)))
+    engine = play.opened(folder, None, "cpu", "plain")
+    crowd = [engine.fork() for _ in range(2)]
+    for player in crowd:
+        player.reset(blank(engine.size, engine.controls.size), seed=0)
+    assert play.step_crowd(crowd, 0) >= 1
+    monkeypatch.undo()
+    assert sample_play(folder, players=2, speed="plain")() > 0
 
 
 def test_memory_is_in_megabytes():
