@@ -14,6 +14,7 @@ from worldmodel.data.importers.files import shown
 from worldmodel.data.importers.record import Picture
 from worldmodel.errors import UserError
 
+LARGE = 640 * 360  # pixels from which decoding on several threads pays
 MAX_PIXELS = 1 << 25  # of a frame: 8K has 33 million
 MAX_SECONDS = 24 * 3600.0
 MAX_FRAMES = 24 * 3600 * 240
@@ -65,7 +66,8 @@ def frames_of(path: Path, start: float = 0.0) -> Iterator[tuple[float, Picture]]
     film, count, last = probe(path), 0, start - 0.5 / probe(path).fps if start else -1.0
     with _opened(path) as container:
         stream = _stream(path, container)
-        stream.thread_type = "AUTO"
+        if stream.width * stream.height >= LARGE:
+            stream.thread_type = "AUTO"
         try:
             if start:
                 container.seek(int(start / stream.time_base), stream=stream)
@@ -117,7 +119,7 @@ def _aspect(ratio: Fraction | None) -> float:
 
 
 def _upright(frame: av.VideoFrame, aspect: float) -> np.ndarray:
-    picture = frame.to_ndarray(format="rgb24")
+    picture = frame.to_ndarray(format="rgb24", threads=1)  # starting threads would take longer
     if abs(aspect - 1.0) > 0.01:
         size = (round(frame.width * aspect), frame.height)
         picture = np.asarray(Image.fromarray(picture).resize(size))

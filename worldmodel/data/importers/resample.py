@@ -2,7 +2,7 @@
 
 An output frame at time t shows the newest record that is not later than t; its keys and axes are
 those of all records since the one shown before, so what leads from one shown frame to the next is
-always between them, whatever the rates.
+always between them, whatever the rates. What comes after the last full step is left out.
 """
 
 from collections import Counter, deque
@@ -88,7 +88,7 @@ def _constant_rate(records: Iterable[Record], fps: float) -> Iterator[Step]:
             since, count = [], count + 1
         since.append((record, shown.keys if shown else ()))
         shown = record
-    if shown is not None and since:
+    if shown is not None and shown.time >= start + (count - SLACK) / fps:
         yield _step(shown, since, count, start + count / fps)
 
 
