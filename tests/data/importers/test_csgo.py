@@ -48,8 +48,8 @@ def test_every_frame_shows_the_keys_that_are_stored_with_it(tmp_path):
 
 
 def test_an_action_is_its_keys_and_the_middle_of_its_mouse_bins():
-    keys, axes = decode("a.hdf5", 0, vector(["KeyW", "KeyR", "MouseLeft"], x=-30, y=4))
-    assert keys == ("KeyW", "KeyR", "MouseLeft") and axes == {"look_x": -30.0, "look_y": 4.0}
+    keys, axes = decode("a.hdf5", 0, vector(["KeyW", "KeyR", "Mouse0"], x=-30, y=4))
+    assert keys == ("KeyW", "KeyR", "Mouse0") and axes == {"look_x": -30.0, "look_y": 4.0}
     assert WIDTH == 51 and len(CONTROLS.buttons) == 13
 
 

@@ -147,5 +147,5 @@ def test_a_mapping_that_cannot_be_meant_is_refused(tmp_path, fields, says):
 
 def test_a_mapping_that_is_no_json_is_refused(tmp_path):
     (tmp_path / "mapping.json").write_text("{")
-    with pytest.raises(UserError, match="mapping.json should be JSON"):
+    with pytest.raises(UserError, match=r"mapping.json should be JSON"):
         Mapping.read(tmp_path / "mapping.json")

@@ -1,4 +1,4 @@
-"""An import as a whole: all or nothing, resumable, ready for prepare, honest about what it lacks."""
+"""An import as a whole: all or nothing, resumable, ready for prepare, honest on what it lacks."""
 
 import json
 
@@ -173,7 +173,8 @@ def test_the_preview_writes_a_picture_and_nothing_else(tmp_path, capsys):
     assert "vpt: 2 recordings; nothing is written yet" in said
     assert "48x16 at 20 a second become 48x16 at 20" in said
     assert "taken to produce frame i+1" in said and "KeyW forward" in said
-    assert Image.open(tmp_path / "out-preview.png").width > 400
+    with Image.open(tmp_path / "out-preview.png") as sheet:
+        assert sheet.width > 400
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from worldmodel.data.importers.keys import VIRTUAL_KEYS, code_of
         ("key.keyboard.space", "Space"), ("key.keyboard.3", "Digit3"), 
         ("Key.shift_r", "ShiftRight"),
         ("left ctrl", "ControlLeft"), ("Space", "Space"), ("page up", "PageUp"), (".", "Period"),
-        ("lmb", "MouseLeft"), ("MouseRight", "MouseRight"), ("warp", None), ("", None),
+        ("lmb", "Mouse0"), ("Mouse2", "Mouse2"), ("warp", None), ("", None),
     ],
 )  # fmt: skip
 def test_a_name_has_one_code(name, code):

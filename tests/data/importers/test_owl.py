@@ -68,7 +68,7 @@ def test_buttons_are_made_of_the_keys_used_and_the_mouse(tmp_path):
 
     source = recording(tmp_path / "owl" / "one", np.zeros((60, 6)), more)
     (episode,) = imported(source, tmp_path / "out", controls=None, fps=FPS)
-    assert episode.meta.controls.buttons == ("MouseLeft",)
+    assert episode.meta.controls.buttons == ("Mouse0",)
     assert episode.meta.controls.axes == ("look_x", "look_y")
     assert episode.controls[6:8].tolist() == [[0, pytest.approx(0.03), pytest.approx(-0.04)],
                                              [0, pytest.approx(0.02), 0]]  # fmt: skip
@@ -96,7 +96,7 @@ def test_keys_held_before_the_recording_are_in_start(tmp_path):
 
     recording(tmp_path / "owl" / "one", np.zeros((60, 6)), start)
     events, marks, _ = read_inputs(tmp_path / "owl" / "one" / "inputs.csv")
-    assert events[0].held == {"KeyW", "MouseLeft"} and marks["START"] == DAY
+    assert events[0].held == {"KeyW", "Mouse0"} and marks["START"] == DAY
 
 
 def test_frames_before_the_game_was_caught_are_left_out(tmp_path):

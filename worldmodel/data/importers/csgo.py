@@ -35,7 +35,7 @@ MOUSE_Y = (-200, -100, -50, -20, -10, -4, -2, 0, 2, 4, 10, 20, 50, 100, 200)
 _BUTTONS = {
     "KeyW": "forward", "KeyA": "left", "KeyS": "back", "KeyD": "right", "Space": "jump",
     "ControlLeft": "crouch", "ShiftLeft": "walk", "Digit1": "weapon_1", "Digit2": "weapon_2",
-    "Digit3": "weapon_3", "KeyR": "reload", "MouseLeft": "fire", "MouseRight": "zoom",
+    "Digit3": "weapon_3", "KeyR": "reload", "Mouse0": "fire", "Mouse2": "zoom",
 }  # fmt: skip
 KEYS = tuple(_BUTTONS)
 CONTROLS = ControlSpace(

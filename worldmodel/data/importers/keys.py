@@ -1,20 +1,22 @@
 """Key names of other programs, as W3C `KeyboardEvent.code` names.
 
-W3C has no code for mouse buttons; here they are MouseLeft, MouseRight, MouseMiddle, MouseBack and
-MouseForward. Windows' virtual key codes depend on the keyboard layout; they are read as a US one.
+W3C has no code for mouse buttons; here they are Mouse0 (left), Mouse1 (middle), Mouse2 (right),
+Mouse3 and Mouse4, by the numbers of `MouseEvent.button`. Windows' virtual key codes depend on the
+keyboard layout; they are read as a US one.
 """
 
 from string import ascii_uppercase
 
-MOUSE = ("MouseLeft", "MouseRight", "MouseMiddle", "MouseBack", "MouseForward")
+# left, right, middle, back, forward: the order of Windows' flags and of Minecraft
+MOUSE = ("Mouse0", "Mouse2", "Mouse1", "Mouse3", "Mouse4")
 
 _LETTERS = {letter: f"Key{letter}" for letter in ascii_uppercase}
 _DIGITS = {str(digit): f"Digit{digit}" for digit in range(10)}
 _F_KEYS = [f"F{number}" for number in range(1, 25)]
 
 _NAMED_VK = {
-    0x01: "MouseLeft", 0x02: "MouseRight", 0x04: "MouseMiddle", 0x05: "MouseBack",
-    0x06: "MouseForward", 0x08: "Backspace", 0x09: "Tab", 0x0D: "Enter", 0x10: "ShiftLeft",
+    0x01: "Mouse0", 0x02: "Mouse2", 0x04: "Mouse1", 0x05: "Mouse3",
+    0x06: "Mouse4", 0x08: "Backspace", 0x09: "Tab", 0x0D: "Enter", 0x10: "ShiftLeft",
     0x11: "ControlLeft", 0x12: "AltLeft", 0x13: "Pause", 0x14: "CapsLock", 0x1B: "Escape",
     0x20: "Space", 0x21: "PageUp", 0x22: "PageDown", 0x23: "End", 0x24: "Home",
     0x25: "ArrowLeft", 0x26: "ArrowUp", 0x27: "ArrowRight", 0x28: "ArrowDown",
@@ -51,10 +53,10 @@ _WORDS = {
     "semicolon": "Semicolon", "apostrophe": "Quote", "'": "Quote", "graveaccent": "Backquote",
     "`": "Backquote", "leftbracket": "BracketLeft", "[": "BracketLeft",
     "rightbracket": "BracketRight", "]": "BracketRight", "backslash": "Backslash",
-    "\\": "Backslash", "mouseleft": "MouseLeft", "leftclick": "MouseLeft", "lmb": "MouseLeft",
-    "lclick": "MouseLeft", "mouseright": "MouseRight", "rightclick": "MouseRight",
-    "rmb": "MouseRight", "rclick": "MouseRight", "mousemiddle": "MouseMiddle",
-    "middleclick": "MouseMiddle", "mmb": "MouseMiddle", "arrowup": "ArrowUp",
+    "\\": "Backslash", "mouseleft": "Mouse0", "leftclick": "Mouse0", "lmb": "Mouse0",
+    "lclick": "Mouse0", "mouseright": "Mouse2", "rightclick": "Mouse2",
+    "rmb": "Mouse2", "rclick": "Mouse2", "mousemiddle": "Mouse1",
+    "middleclick": "Mouse1", "mmb": "Mouse1", "arrowup": "ArrowUp",
     "arrowdown": "ArrowDown", "arrowleft": "ArrowLeft", "arrowright": "ArrowRight",
     **{f"keypad{digit}": f"Numpad{digit}" for digit in range(10)},
 }  # fmt: skip

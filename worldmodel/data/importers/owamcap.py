@@ -28,7 +28,7 @@ TOPICS = ("screen", "keyboard", "keyboard/state", "mouse", "mouse/raw", "mouse/s
 STILL = 10.0  # seconds for which a screen may stand still
 NEAR = 2e-3  # seconds: a Matroska file rounds its times to milliseconds
 MESSAGE, CHUNK = 1 << 24, 1 << 28  # bytes
-NAMES = {"left": "MouseLeft", "right": "MouseRight", "middle": "MouseMiddle"}
+NAMES = {"left": "Mouse0", "right": "Mouse2", "middle": "Mouse1"}
 ABSOLUTE = 1  # flag of a raw mouse event whose numbers are a place
 
 

@@ -135,7 +135,7 @@ def _moments(tiles: Sequence[Tile], count: int) -> list[int]:
     """Indices of frames at which a key goes down, evenly chosen; of any frames if there are none
     or too few."""
     pressed = [
-        i for i in range(1, len(tiles)) if set(tiles[i].keys) - set(tiles[i - 1].keys)
+        i for i in range(1, len(tiles) - 2) if set(tiles[i].keys) - set(tiles[i - 1].keys)
     ] or list(range(len(tiles)))
     chosen = np.linspace(0, len(pressed) - 1, min(count, len(pressed))).round().astype(int)
     return [pressed[i] for i in chosen]

@@ -24,8 +24,8 @@ TICKS = 20.0  # a second
 MISSING = 20  # lines or frames that one of the files may lack at its end
 _BUTTONS = {
     "KeyW": "forward", "KeyS": "back", "KeyA": "left", "KeyD": "right", "Space": "jump",
-    "ShiftLeft": "sneak", "ControlLeft": "sprint", "MouseLeft": "attack", "MouseRight": "use",
-    "MouseMiddle": "pick_item", "KeyQ": "drop", "KeyE": "inventory", "KeyF": "swap_hands",
+    "ShiftLeft": "sneak", "ControlLeft": "sprint", "Mouse0": "attack", "Mouse2": "use",
+    "Mouse1": "pick_item", "KeyQ": "drop", "KeyE": "inventory", "KeyF": "swap_hands",
     **{f"Digit{slot}": f"hotbar_{slot}" for slot in range(1, 10)},
 }  # fmt: skip
 CONTROLS = ControlSpace(
