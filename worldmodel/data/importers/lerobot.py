@@ -26,6 +26,7 @@ from worldmodel.games.base import ControlSpace
 VERSION = "v3.0"
 DATA = "data/chunk-{chunk:03d}/file-{file:03d}.parquet"
 VIDEO = "videos/{key}/chunk-{chunk:03d}/file-{file:03d}.mp4"
+LARGEST = 1 << 31  # bytes of a table in memory
 OURS = "meta/worldmodel.json"
 Columns = dict[int, str]  # number in the action -> button or axis
 
@@ -62,7 +63,11 @@ def read_table(path: Path) -> Any:
     import pyarrow.parquet
 
     try:
-        return pyarrow.parquet.ParquetFile(path).read()
+        file = pyarrow.parquet.ParquetFile(path)
+        groups = range(file.metadata.num_row_groups)
+        if sum(file.metadata.row_group(g).total_byte_size for g in groups) > LARGEST:
+            raise UserError(f"{shown(path)} would fill the memory with more than 2 GB.")
+        return file.read()
     except (pyarrow.ArrowException, OSError) as error:
         raise UserError(f"{shown(path)} should be parquet but cannot be read ({error}).") from error
 

@@ -24,10 +24,10 @@ def controls_of(recordings: Sequence[Recording], settings: Settings) -> ControlS
     if settings.controls is not None:
         return settings.controls
     own = {str(r.controls): r.controls for r in recordings if r.controls is not None}
-    if not settings.mapping.buttons and len(own) == 1:
-        return next(iter(own.values()))
     if len(own) > 1:
         raise UserError("The recordings have different controls; import them one by one.")
+    for space in own.values():
+        return settings.mapping.controls(space.axes) or space
     counts: Counter[str] = Counter()
     for recording in recordings:
         counts.update(recording.presses())
