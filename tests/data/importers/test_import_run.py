@@ -1,6 +1,8 @@
 """An import as a whole: all or nothing, resumable, ready for prepare, honest on what it lacks."""
 
+import inspect
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from PIL import Image
 from test_vpt import recording
 
 from worldmodel import cli
+from worldmodel.cli import importing
 from worldmodel.data.clips import FrameStore, labelled
 from worldmodel.data.importers import run as running
 from worldmodel.data.importers.files import slug, unique
@@ -175,6 +178,19 @@ def test_the_preview_writes_a_picture_and_nothing_else(tmp_path, capsys):
     assert "taken to produce frame i+1" in said and "KeyW forward" in said
     with Image.open(tmp_path / "out-preview.png") as sheet:
         assert sheet.width > 400
+
+
+def test_every_flag_is_a_parameter(capsys, tmp_path):
+    assert set(importing.IMPORT) < set(inspect.signature(import_gameplay).parameters)
+    assert cli.main(["import", str(tmp_path / "nowhere"), str(tmp_path / "out")]) == 2
+    assert "nowhere is not there; name a folder of recordings" in capsys.readouterr().err
+
+
+def test_a_format_whose_reader_is_not_installed_says_what_to_install(capsys, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    (tmp_path / "a.hdf5").write_bytes(b"")
+    assert cli.main(["import", str(tmp_path), str(tmp_path / "out")]) == 2
+    assert 'pip install "worldmodel[import]"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

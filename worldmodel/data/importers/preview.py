@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from worldmodel.data.importers.files import shown
 from worldmodel.data.importers.fit import fit
@@ -82,7 +82,7 @@ def _tiles(plan: Plan, recording: Recording) -> Iterator[Tile]:
     """The first seconds of a recording, as they would be written."""
     for index, step in enumerate(islice(plan.steps(recording), int(SECONDS * plan.fps))):
         picture = Image.fromarray(fit(step.picture(), plan.settings.size, plan.settings.fit))
-        picture.thumbnail((WIDTH, WIDTH))
+        picture = ImageOps.contain(picture, (WIDTH, WIDTH))
         control = plan.control(recording, step)
         axes = control[len(plan.controls.buttons) :]
         yield Tile(
