@@ -184,7 +184,8 @@ def test_actions_named_by_their_keys_need_no_mapping(foreign, tmp_path):
     [
         ({"codebase_version": "v2.1"}, "should be of version v3.0, but is of 'v2.1'"),
         ({"features": {}}, r"has the cameras \[\]"),
-        ({"features": []}, "is not as lerobot writes it"),
+        ({"features": 7}, "is not as lerobot writes it"),
+        ({"fps": 0}, "is not as lerobot writes it"),
         ({"fps": "fast"}, "is not as lerobot writes it"),
     ],
 )

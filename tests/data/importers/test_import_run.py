@@ -123,6 +123,9 @@ def test_damage_that_shows_late_leaves_no_part_of_its_recording(tmp_path):
     source = sessions(tmp_path / "vpt", "ab", frames=40)
     (path,) = source.glob("b-*.jsonl")
     path.write_text(path.read_text()[:-30])
+    with pytest.raises(UserError, match=r"b-a-20220315-120000.jsonl line 40"):
+        imported(source, tmp_path / "out", longest=10)
+    assert not (tmp_path / "out").exists()
     episodes = imported(source, tmp_path / "out", skip_damaged=True, longest=10)
     assert len(episodes) == 4 and "left out" in notes(tmp_path / "out")
     assert {f.name[0] for f in (tmp_path / "out" / "train").iterdir()} == {"a"}

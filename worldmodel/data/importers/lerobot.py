@@ -88,6 +88,9 @@ def _dataset(source: Path, settings: Settings) -> Dataset:
             f"{info.get('codebase_version')!r}; convert it with lerobot's own script first."
         )
     try:
+        fps = float(info["fps"])
+        if not 1 <= fps <= 1000:
+            raise ValueError(f"fps {fps}")
         action, features = settings.mapping.action, dict(info["features"])
         camera = _camera(path, features, settings.mapping.camera)
         names = _names(features[action])
@@ -96,7 +99,7 @@ def _dataset(source: Path, settings: Settings) -> Dataset:
         splits = str(info.get("splits", {}).get("heldout", "0:0")).split(":")
         return Dataset(
             folder=source,
-            fps=float(info["fps"]),
+            fps=fps,
             camera=camera,
             action=action,
             controls=controls,

@@ -141,8 +141,8 @@ def _claim(plan: Plan, partial: Path) -> dict[str, dict]:
 
 
 def _record(plan: Plan) -> dict:
-    """What decides every episode."""
-    settings = asdict(replace(plan.settings, controls=None, left_out=[]))
+    """What decides every episode that is written."""
+    settings = asdict(replace(plan.settings, controls=None, left_out=[], skip_damaged=False))
     return {
         "format": plan.format,
         "settings": settings,
