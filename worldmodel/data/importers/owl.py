@@ -1,10 +1,10 @@
 """OWL Control recordings: a folder with a video, inputs.csv and metadata.json.
 
-Written by github.com/Wayfarer-Labs/owl-control: `timestamp,event_type,"event_args"` with the time
-of day in seconds and JSON in quotes that are not escaped. VIDEO_START is the moment of the video's
-first frame, so an event belongs to the first frame that is not earlier. Mouse movement is raw
-counts of the device; keys are Windows' virtual key codes. HOOK_START says when the picture of the
-game was caught; before it the video is black.
+Written and described by github.com/Wayfarer-Labs/owl-control: `timestamp,event_type,"event_args"`
+with the time of day in seconds and JSON in quotes, its own quotes doubled or not. VIDEO_START is
+the moment of the video's first frame, so an event belongs to the first frame that is not earlier.
+Mouse movement is raw counts of the device; keys are Windows' virtual key codes. HOOK_START says
+when the picture of the game was caught; before it the video is black.
 """
 
 import json
