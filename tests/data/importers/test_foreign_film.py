@@ -51,6 +51,20 @@ def test_pixels_that_are_not_square_become_square(tmp_path):
     assert next(frames_of(path))[1]().shape == (16, 96, 3)
 
 
+def test_a_video_that_lies_on_its_side_is_set_upright(tmp_path):
+    picture = np.zeros((16, 48, 3), np.uint8)
+    picture[:, :24] = 255  # the left half is white
+    path = film(tmp_path / "a.mp4", [picture] * 3)
+    data = bytearray(path.read_bytes())
+    matrix = data.index(b"tkhd") + 4 + 40
+    turn = (0, 1, 0, -1, 0, 0, 16, 0)  # a quarter to the right, as a phone writes it
+    data[matrix : matrix + 32] = b"".join((x << 16).to_bytes(4, "big", signed=True) for x in turn)
+    path.write_bytes(data)
+    upright = next(frames_of(path))[1]()
+    assert upright.shape == (48, 16, 3)
+    assert upright[:20].min() > 200 and upright[28:].max() < 60  # the left has become the top
+
+
 def test_a_truncated_video_is_refused(tmp_path):
     whole = film(tmp_path / "a.mp4", [*FRAMES] * 5, options={"crf": "1", "movflags": "faststart"})
     (tmp_path / "index-lost.mp4").write_bytes(whole.read_bytes()[:2000])
@@ -136,3 +150,18 @@ def test_fitting_a_square_into_a_wide_frame(how, left, middle):
 def test_an_unknown_way_of_fitting_is_refused():
     with pytest.raises(UserError, match="crop, letterbox, stretch"):
         fit(np.zeros((4, 4, 3), np.uint8), (16, 16), "squeeze")
+
+
+def test_a_video_of_which_the_beginning_is_not_to_be_shown_is_whole(tmp_path):
+    """A cut by an edit list: the index counts frames that are never shown."""
+    path = film(tmp_path / "a.mp4", FRAMES)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"elst") + 4 + 8
+    length, begin = (int.from_bytes(data[at + i : at + i + 4], "big") for i in (0, 4))
+    tick = probe(path)
+    with av.open(str(path)) as container:
+        quarter = round(0.25 / container.streams.video[0].time_base)
+    data[at : at + 4] = (length - 250).to_bytes(4, "big")
+    data[at + 4 : at + 8] = (begin + quarter).to_bytes(4, "big")
+    path.write_bytes(data)
+    assert len(times_of(path)) < tick.frames == probe(path).frames

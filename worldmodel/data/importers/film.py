@@ -16,6 +16,7 @@ from worldmodel.errors import UserError
 
 LARGE = 640 * 360  # pixels from which decoding on several threads pays
 MAX_PIXELS = 1 << 25  # of a frame: 8K has 33 million
+ENDS = 0.25  # seconds before its end at which the last frame of a whole video may come
 MAX_SECONDS = 24 * 3600.0
 MAX_FRAMES = 24 * 3600 * 240
 # containers only: a playlist in a file's place would read other files
@@ -41,6 +42,8 @@ def probe(path: Path) -> Film:
         stream = _stream(path, container)
         rate = stream.average_rate or stream.guessed_rate or Fraction(30)
         seconds = (container.duration or 0) / 1e6
+        if stream.duration and stream.time_base:
+            seconds = float(stream.duration * stream.time_base)
         width = round(stream.width * _aspect(stream.sample_aspect_ratio))
         if not 0 <= seconds <= MAX_SECONDS or not 0 <= stream.frames <= MAX_FRAMES:
             raise UserError(
@@ -83,7 +86,8 @@ def frames_of(path: Path, start: float = 0.0) -> Iterator[tuple[float, Picture]]
             if isinstance(error, UserError):
                 raise
             raise _damaged(path, f"cannot be decoded after frame {count} ({error})") from error
-    if not start and count < film.frames:
+    # frames before the first one that is to be shown are counted too, hence the second condition
+    if not start and count < film.frames and last < film.seconds - ENDS:
         raise _damaged(path, f"ends after frame {count} of {film.frames}")
 
 

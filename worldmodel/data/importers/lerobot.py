@@ -53,8 +53,14 @@ def holds(source: Path) -> bool:
 def recordings(source: Path, settings: Settings) -> list[Recording]:
     """Every episode; raise UserError when the data set is of another version or unclear."""
     dataset = _dataset(source, settings)
-    rows = [row for path in _episode_tables(source) for row in read_table(path).to_pylist()]
+    rows = [row for path in _episode_tables(source) for row in _rows(path)]
     return settings.gather(rows, lambda row: _recording(dataset, row))
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """A table of episodes without its figures, which are many."""
+    table = read_table(path)
+    return table.select([n for n in table.column_names if not n.startswith("stats/")]).to_pylist()
 
 
 def read_table(path: Path) -> Any:
