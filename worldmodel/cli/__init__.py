@@ -10,7 +10,10 @@ from worldmodel.play.threads import wait_asleep
 
 PLAYS = {"play", "film", "bench"}  # commands in which an engine runs
 NONE_PLAY = {("bench", "train"), ("bench", "all"), ("bench", "page")}  # though "bench" does
-EXTRAS = {"vizdoom": "train", "cv2": "desktop", "onnxruntime": "gpu"}  # module -> pip extra
+EXTRAS = {  # module -> pip extra
+    **{"vizdoom": "train", "cv2": "desktop", "onnxruntime": "gpu"},
+    **{"h5py": "import", "mcap": "import", "pyarrow": "import"},
+}
 
 
 def build_parser(words: list[str]) -> ArgumentParser:

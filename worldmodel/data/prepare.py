@@ -24,7 +24,8 @@ def prepare(data: str | Path, out: str | Path | None = None, *, workers: int | N
     """Write out/{train,heldout}/ with what a FrameStore reads; return `out`.
 
     `out` is data/arrays unless named. Each split gets frames.npy uint8 [n h w 3], controls.npy
-    float32 [n k], motion.npy float32 [n] and episodes.json. A split whose episodes have not
+    float32 [n k] (NaN where an episode's actions are unknown, as the world's network takes them),
+    motion.npy float32 [n] and episodes.json. A split whose episodes have not
     changed is left as it is. Raises UserError when there is no episode, one is damaged, or they
     differ in size, rate or controls.
     """
@@ -96,6 +97,7 @@ def _index(folders: list[Path], loaded: list[tuple[Meta, int]], source: str) -> 
                 "stop": stop,
                 "seed": meta.seed,
                 "player": meta.player,
+                "actions": meta.actions,
             }
         )
     return {
@@ -133,7 +135,8 @@ def _decode(out: Path, job: tuple[Path, int]) -> int:
     episode = load_episode(folder)
     rows = slice(start, start + len(episode.frames))
     open_memmap(out / "frames.npy", "r+")[rows] = episode.frames
-    open_memmap(out / "controls.npy", "r+")[rows] = episode.controls
+    known = episode.meta.actions == "known"
+    open_memmap(out / "controls.npy", "r+")[rows] = episode.controls if known else np.nan
     open_memmap(out / "motion.npy", "r+")[rows] = motion(episode.frames)
     return len(episode.frames)
 
