@@ -19,7 +19,9 @@ from worldmodel.checkpoint import (
     save_tokenizer,
     tokenizer_hash,
 )
+from worldmodel.data.atomic import write_json
 from worldmodel.data.clips import FrameStore
+from worldmodel.data.records import read_json
 from worldmodel.errors import UserError
 from worldmodel.model.motion import Carrier, Motion, MotionConfig
 from worldmodel.model.tokenizer import Tokenizer, TokenizerConfig
@@ -30,6 +32,8 @@ from worldmodel.train.loop import train
 from worldmodel.train.objectives.photometric import Photometric
 from worldmodel.train.objectives.reconstruction import Reconstruction, measure_statistics
 from worldmodel.train.objectives.rectified_flow import FlowConfig, RectifiedFlow, frame_correlation
+from worldmodel.train.ranks import in_turn, join_ranks, rank, wait_for_ranks
+from worldmodel.train.state import latest_state, saved_step
 
 
 def train_tokenizer(
@@ -49,10 +53,13 @@ def train_tokenizer(
     note_configuration(run, {"tokenizer": sizes, "train": config})
     torch.manual_seed(config.seed)
     network = Tokenizer(sizes).to(memory_format=torch.channels_last)
-    objective = Reconstruction(store.frames, heldout.frames, batch=config.batch, seed=config.seed)
+    part = config.parts()
+    objective = Reconstruction(store.frames, heldout.frames, batch=part.batch, seed=config.seed)
     average = train(network, objective, config, run)
     measure_statistics(average, store.frames)
-    save_tokenizer(run, average)
+    if rank() == 0:
+        save_tokenizer(run, average)
+    wait_for_ranks()
     return average
 
 
@@ -88,7 +95,7 @@ def train_world(
     network = WorldTransformer(sizes).to(memory_format=torch.channels_last)
     network.rho.copy_(frame_correlation(train_set))
     carrier = Carrier(mover, tokens) if mover else None
-    objective = RectifiedFlow(train_set, heldout_set, tokens, config, flow, carrier)
+    objective = RectifiedFlow(train_set, heldout_set, tokens, config.parts(), flow, carrier)
     about = CheckpointConfig(
         title=store.game,
         game=store.game,
@@ -102,7 +109,7 @@ def train_world(
     )
 
     def publish(average: nn.Module) -> None:
-        save_checkpoint(run / "checkpoint", about, tokens, average, mover)
+        save_checkpoint(run / "checkpoint", about, tokens, average, mover, step=saved_step(run))
 
     return train(network, objective, config, run, publish)
 
@@ -111,8 +118,10 @@ def latent_clips(
     store: FrameStore, tokenizer: Tokenizer, motion: Motion | None, config: TrainConfig
 ) -> LatentClips:
     """A split's latents and, in a world with motion, what each frame starts from."""
-    latents = encode_frames(store, tokenizer, config)
-    carried = carry_frames(store, latents, tokenizer, motion, config) if motion else None
+    latents = in_turn(lambda: encode_frames(store, tokenizer, config))
+    carried = (
+        in_turn(lambda: carry_frames(store, latents, tokenizer, motion, config)) if motion else None
+    )
     return LatentClips(store, latents, carried)
 
 
@@ -129,10 +138,12 @@ def train_motion(
         controls=store.space.size,
     )
     note_configuration(run, {"motion": sizes, "train": config})
-    latents, heldout_latents = (encode_frames(part, tokens, config) for part in (store, heldout))
+    latents, heldout_latents = in_turn(
+        lambda: [encode_frames(part, tokens, config) for part in (store, heldout)]
+    )
     torch.manual_seed(config.seed)
     network = Motion(sizes).to(memory_format=torch.channels_last)
-    objective = Photometric(store, latents, heldout, heldout_latents, config, sizes.history)
+    objective = Photometric(store, latents, heldout, heldout_latents, config.parts(), sizes.history)
     return train(network, objective, config, run, lambda average: save_motion(run, average))
 
 
@@ -150,15 +161,18 @@ def open_tokenizer(path: Path) -> Tokenizer:
 
 def note_configuration(run: Path, parts: dict[str, object]) -> None:
     """Write run/config.json, or check that a run to be resumed had the same sizes and draws."""
+    join_ranks()
     record = json.loads(json.dumps({k: dataclasses.asdict(v) for k, v in parts.items()}))
     path = run / "config.json"
-    if path.exists() and (run / "state.safetensors").exists():
-        earlier = json.loads(path.read_text())
+    if path.exists() and latest_state(run):
+        earlier = read_json(path)
         changed = [k for k in record if k != "train" and record[k] != earlier.get(k)]
         if changed:
             raise UserError(
                 f"{run} was started with another {' and '.join(changed)} configuration; "
                 "give the same options or another --run folder"
             )
-    run.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=2) + "\n")
+    wait_for_ranks()
+    if rank() == 0:
+        run.mkdir(parents=True, exist_ok=True)
+        write_json(path, record)
