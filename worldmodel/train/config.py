@@ -1,6 +1,6 @@
 """How a run trains: everything the loop needs that is not the objective."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from worldmodel.errors import UserError
 
@@ -46,10 +46,30 @@ class TrainConfig:
         for name, value in wrong.items():
             raise UserError(f"{name} must be at least 1, found {value}; give a number of updates")
 
-    def parts(self) -> "TrainConfig":
+    def parts(self) -> "PartConfig":
         """This run as an objective sees it: a step of its is a part of an update."""
         steps, batch = self.steps * self.accumulate, self.batch // self.accumulate
-        return replace(self, steps=steps, batch=batch, accumulate=1)
+        own = {**vars(self), "steps": steps, "batch": batch, "accumulate": 1}
+        return PartConfig(**own, together=self.accumulate)
+
+    def first_part(self, step: int) -> int:
+        """The step whose place in a schedule holds for `step`: the first of the same update."""
+        return step
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartConfig(TrainConfig):
+    """A run whose steps are parts of updates, `together` of which make one.
+
+    What an objective asks of the network must be the same in all parts of an update, as ranks that
+    share the weights fetch them together: schedules look at `first_part(step)`.
+    """
+
+    together: int = 1
+
+    def first_part(self, step: int) -> int:
+        """See TrainConfig."""
+        return step - step % self.together
 
 
 def rate_at(step: int, config: TrainConfig) -> float:

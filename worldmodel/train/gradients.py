@@ -34,9 +34,7 @@ class Gradients:
             )
         self._loss: nn.Module = _Loss(network, objective)
         if ranks() > 1 and not config.shard:
-            self._loss = DistributedDataParallel(
-                self._loss, broadcast_buffers=False, find_unused_parameters=True
-            )
+            self._loss = DistributedDataParallel(self._loss, find_unused_parameters=True)
         self.batches: dict[int, Batch] = {}  # this rank's parts of the last update
 
     def __call__(self, step: int) -> dict[str, Tensor]:

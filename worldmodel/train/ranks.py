@@ -16,13 +16,14 @@ import torch.distributed as dist
 from torch import Tensor
 
 Result = TypeVar("Result")
+MEETING = "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"  # what torchrun tells each process
 PATIENCE = timedelta(minutes=30)  # for a rank that hangs; one that dies is noticed at once
 LONGEST_TURN = timedelta(days=7)  # encoding a large data set for the first time
 
 
 def join_ranks() -> None:
     """Meet the other processes that torchrun started; does nothing in a process on its own."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ or dist.is_initialized():
+    if not {*MEETING} <= {*os.environ} or dist.is_initialized():
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))

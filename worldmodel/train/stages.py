@@ -34,6 +34,7 @@ from worldmodel.train.objectives.reconstruction import Reconstruction, measure_s
 from worldmodel.train.objectives.rectified_flow import FlowConfig, RectifiedFlow, frame_correlation
 from worldmodel.train.ranks import in_turn, join_ranks, rank, wait_for_ranks
 from worldmodel.train.state import latest_state, saved_step
+from worldmodel.train.watched import WorldWatch
 
 
 def train_tokenizer(
@@ -111,7 +112,8 @@ def train_world(
     def publish(average: nn.Module) -> None:
         save_checkpoint(run / "checkpoint", about, tokens, average, mover, step=saved_step(run))
 
-    return train(network, objective, config, run, publish)
+    watch = WorldWatch(heldout_set, tokens, flow, carrier)
+    return train(network, objective, config, run, publish, watch)
 
 
 def latent_clips(
