@@ -12,8 +12,16 @@ from together import start_ranks, train_one
 from worldmodel.train.shards import read_shards, shard_sizes
 from worldmodel.train.stages import train_tokenizer
 
-PARTS = {"batch": 8, "accumulate": 4, "bf16": False, "learning_rate": 1e-3, "log_every": 1}
-HALF = 3  # updates after which a run is told to stop
+STEPS = 4
+PARTS = {
+    "steps": STEPS,
+    "batch": 8,
+    "accumulate": 4,
+    "bf16": False,
+    "learning_rate": 1e-3,
+    "log_every": 1,
+}
+HALF = 2  # updates after which a run is told to stop
 NEAR = {"rtol": 0, "atol": 2e-5}
 
 
@@ -43,7 +51,7 @@ def two(start):
     """What two ranks do: a copy of the weights each, the weights in halves, and a stopped run."""
     jobs = [
         start("copies"),
-        start("halves", shard=True, recompute=True, save_every=4),
+        start("halves", shard=True, recompute=True, save_every=3),
         start("stopped", shard=True, stop_at=HALF - 1),
     ]
     return start_ranks(2, jobs)
@@ -77,7 +85,7 @@ def figures(run):
 
 def assert_same_training(a, b):
     found = weights(b)
-    assert len(figures(b)) == 6
+    assert len(figures(b)) == STEPS
     assert figures(a) == pytest.approx(figures(b), rel=1e-5)
     assert weights(a).keys() == found.keys()
     for name, tensor in weights(a).items():
@@ -91,7 +99,7 @@ def test_ranks_with_copies_train_as_one_process(start, alone, two):
 def test_ranks_that_share_the_weights_train_as_one_process(start, alone, two):
     assert_same_training(alone, start.root / "halves")
     (folder,) = (start.root / "halves").glob("state-*")
-    assert folder.name == "state-000006"  # the one before has been deleted
+    assert folder.name == f"state-{STEPS:06d}"  # the one before has been deleted
     shards = sorted(folder.glob("*.safetensors"))
     whole = sum(t.nbytes for t in weights(start.root / "halves").values())
     assert len(shards) == 2 and max(s.stat().st_size for s in shards) < 0.7 * whole
@@ -119,7 +127,7 @@ def test_shards_are_read_by_one_process(start, alone, three):
 
 
 def test_only_the_first_rank_writes_and_speaks(start, two):
-    assert "step      6/6" in two[0] and "step " not in two[1]
+    assert f"step {STEPS:6d}/{STEPS}" in two[0] and "step " not in two[1]
     for run in ("copies", "halves"):
         assert (start.root / run / "checkpoint" / "world.safetensors").is_file()
 

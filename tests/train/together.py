@@ -62,7 +62,7 @@ def start_ranks(count, jobs):
         )
         for i in range(count)
     ]
-    said = [rank.communicate(timeout=300)[0] for rank in ranks]
+    said = [rank.communicate(timeout=600)[0] for rank in ranks]
     assert [rank.returncode for rank in ranks] == [0] * count, "\n\n".join(said)
     return said
 
@@ -72,7 +72,7 @@ def environment(**own):
 
 
 if __name__ == "__main__":
-    faulthandler.dump_traceback_later(240, exit=True)  # ranks that wait for each other say where
+    faulthandler.dump_traceback_later(540, exit=True)  # ranks that wait for each other say where
     torch.set_num_threads(1)
     for job in json.loads(sys.argv[1]):
         train_one(**job)

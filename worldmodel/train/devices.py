@@ -1,12 +1,16 @@
 """Training on another device than the processor, with the processor's random numbers."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+
+from worldmodel.train.config import TrainConfig
+from worldmodel.train.ranks import device_named, join_ranks
 
 DRAWS = {torch.rand, torch.randn, torch.randint, torch.randperm, torch.normal}
 READS = {torch.from_numpy}
@@ -44,3 +48,16 @@ def on_device(device: torch.device) -> Iterator[None]:
         return
     with torch.device(device), ProcessorDraws(device):
         yield
+
+
+def on_its_device(stage: Callable) -> Callable:
+    """A stage that runs on the device which the TrainConfig among its arguments names."""
+
+    @functools.wraps(stage)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        config = next(a for a in (*args, *kwargs.values()) if isinstance(a, TrainConfig))
+        join_ranks()
+        with on_device(device_named(config.device)):
+            return stage(*args, **kwargs)
+
+    return run

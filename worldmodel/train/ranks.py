@@ -15,6 +15,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from worldmodel.errors import UserError
+
 Result = TypeVar("Result")
 MEETING = "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"  # what torchrun tells each process
 PATIENCE = timedelta(minutes=30)  # for a rank that hangs; one that dies is noticed at once
@@ -62,7 +64,13 @@ def say(text: str) -> None:
 def device_named(name: str) -> torch.device:
     """The device of this rank: `auto` is its own GPU, or the processor where there is none."""
     if name != "auto":
-        return torch.device(name)
+        try:
+            return torch.empty(0, device=name).device
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"the device {name!r} cannot be used here ({reason}); try cpu"
+            ) from None
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))

@@ -2,10 +2,11 @@
 
 import copy
 
+import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from worldmodel.errors import UserError
@@ -65,6 +66,14 @@ class Gatherer:
         """`network` itself, or its weights gathered into a plain one. Called by all ranks."""
         if self._plain is None:
             return network
-        gathered = {name: whole(tensor) for name, tensor in network.state_dict().items()}
-        self._plain.load_state_dict(gathered)
+        split = [module for module in network.modules() if isinstance(module, FSDPModule)]
+        for module in split:
+            module.unshard()  # one exchange for all its parameters
+        with torch.no_grad():
+            found = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+            own = {**dict(self._plain.named_parameters()), **dict(self._plain.named_buffers())}
+            for name, target in own.items():
+                target.copy_(found[name])
+        for module in split:
+            module.reshard()
         return self._plain

@@ -27,6 +27,7 @@ from worldmodel.model.motion import Carrier, Motion, MotionConfig
 from worldmodel.model.tokenizer import Tokenizer, TokenizerConfig
 from worldmodel.model.transformer import WorldConfig, WorldTransformer
 from worldmodel.train.config import TrainConfig
+from worldmodel.train.devices import on_its_device
 from worldmodel.train.latents import LatentClips, carry_frames, encode_frames
 from worldmodel.train.loop import train
 from worldmodel.train.objectives.photometric import Photometric
@@ -37,6 +38,7 @@ from worldmodel.train.state import latest_state, saved_step
 from worldmodel.train.watched import WorldWatch
 
 
+@on_its_device
 def train_tokenizer(
     data: Path, run: Path, sizes: TokenizerConfig, config: TrainConfig
 ) -> Tokenizer:
@@ -64,6 +66,7 @@ def train_tokenizer(
     return average
 
 
+@on_its_device
 def train_world(
     data: Path,
     tokenizer: Path,
@@ -127,6 +130,7 @@ def latent_clips(
     return LatentClips(store, latents, carried)
 
 
+@on_its_device
 def train_motion(
     data: Path, tokenizer: Path, run: Path, sizes: MotionConfig, config: TrainConfig
 ) -> Motion:
