@@ -85,6 +85,6 @@ def offence(names: list[str], step: int, folder: Path, state: Path | None) -> Us
     good = f"the last good state is in {state}" if state else "no state was saved"
     again = "resume" if state else "start again"
     return UserError(
-        f"the {' and the '.join(names)} was not finite at step {step}; {good}: lower the learning "
+        f"the {names[0]} was not finite at step {step}; {good}: lower the learning "
         f"rate and {again}, or replay the step with --run {folder}, where {NOTE} says more"
     )
