@@ -222,8 +222,8 @@ def _step(engines: list[Engine], controls: list[np.ndarray]) -> list[np.ndarray]
         engine.cache = own
         engine.frame_index += 1
         engine.timings = clock.stages
-    for engine, *frame in zip(engines, latents, keys, frames, strict=True):
-        engine._keep(*frame)
+    for engine, latent, own, frame in zip(engines, latents, keys, frames, strict=True):
+        engine._keep(latent.clone(), own.clone(), frame)  # without the rest of the batch
     return list(frames)
 
 

@@ -6,6 +6,7 @@ is read by any number of ranks.
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,6 @@ def latest_state(run: Path) -> Path | None:
 
 def forget_states(run: Path, kept: Path) -> None:
     """Delete the states of a run folder that `kept` has taken the place of."""
-    import shutil
-
     for path in (run / STATE, *run.glob("state-*")):
         if path != kept:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ from worldmodel.train.objectives.rectified_flow import FlowConfig, flow_loss
 from worldmodel.train.pictures import save_film
 
 CLIPS, FILMED = 16, 3
-PAST, FUTURE = 16, 24  # frames
+PAST, FUTURE = 16, 16  # frames
 LEVELS = 0.0, 0.25, 0.5, 0.75, 0.9
 MANY = 16  # steps whose result counts as the flow's own
 
