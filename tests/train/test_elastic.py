@@ -42,7 +42,7 @@ def test_a_rank_that_is_killed_is_reported_and_the_run_goes_on(arrays, tmp_path)
     train_tokenizer(arrays, tmp_path / "alone", TOKENIZER, config)
     run = tmp_path / "run"
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    launcher += ["--nproc-per-node", "2", "--max-restarts", "2", "-m", "worldmodel"]
+    launcher += ["--nproc-per-node", "2", "--max-restarts", "2", "-m", "--", "worldmodel"]
     command = ["train", "tokenizer", str(arrays), "--run", str(run)]
     process = subprocess.Popen(
         [*launcher, *command, *SIZES.split(), *TRAINING.split()],

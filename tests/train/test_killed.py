@@ -109,13 +109,13 @@ def test_a_run_killed_while_saving_loses_nothing(tmp_path, monkeypatch, function
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A disk that holds one state of the tiny run but not two."""
+    """A disk of a megabyte: a tiny run's states and pictures fit, not much else does."""
     if os.geteuid() or not shutil.which("mount"):
         pytest.skip("only root can mount a small disk; a fake one is tested in test_state.py")
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=400k", "none", str(disk)], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], capture_output=True
     )
     if mounted.returncode:
         pytest.skip("this machine lets nobody mount a disk")
@@ -124,7 +124,7 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_is_a_sentence_and_the_last_state_is_intact(small_disk, tmp_path):
-    config, run = quick(save_every=2, steps=4), small_disk / "run"
+    config, run = quick(save_every=2, steps=6), small_disk / "run"
     run_training(tmp_path / "whole", config)
     run_training(run, config, at=1, what=lambda: signal.raise_signal(signal.SIGTERM))
     free = shutil.disk_usage(small_disk).free

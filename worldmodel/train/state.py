@@ -132,13 +132,15 @@ def _moments(
 ) -> dict[str, Tensor]:
     """Empty moments in the optimisers' states, to be filled."""
     targets = {}
+    alike = not any(name.startswith(f"{MOMENT}step.") for name in sizes)  # older states
     for name in (n.removeprefix(MOMENT) for n in sizes if n.startswith(MOMENT)):
         key, _, parameter_name = name.partition(".")
         parameter = network.get_parameter(parameter_name)
         for optimiser in optimisers:
             if any(parameter is p for group in optimiser.param_groups for p in group["params"]):
-                # states before this version knew only the run's step
-                own = optimiser.state[parameter] or {"step": torch.tensor(float(step))}
+                own = optimiser.state[parameter]
+                if alike and key == "exp_avg":  # AdamW's own count
+                    own["step"] = torch.tensor(float(step))
                 empty = torch.tensor(0.0) if key == "step" else torch.zeros_like(parameter)
                 optimiser.state[parameter] = {**own, key: empty.detach()}
                 targets[f"{MOMENT}{name}"] = optimiser.state[parameter][key]

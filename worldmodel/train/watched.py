@@ -3,6 +3,7 @@
 Shapes: b clips, t frames, n latents of a frame, c channels.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from worldmodel.data.clips import ClipSampler, gather
 from worldmodel.diffusion.path import velocity
 from worldmodel.diffusion.rollout import next_frame, prefill, rollout
-from worldmodel.diffusion.samplers import Denoise
+from worldmodel.diffusion.samplers import Denoise, sample_euler
 from worldmodel.diffusion.schedules import context_levels, even_times
 from worldmodel.model.motion import Carrier
 from worldmodel.model.tokenizer import Tokenizer
@@ -23,7 +24,7 @@ from worldmodel.train.metrics import psnr
 from worldmodel.train.objectives.rectified_flow import FlowConfig, flow_loss
 from worldmodel.train.pictures import save_film
 
-CLIPS, FILMED = 16, 3
+CLIPS, FILMED = 8, 3
 PAST, FUTURE = 16, 16  # frames
 LEVELS = 0.0, 0.25, 0.5, 0.75, 0.9
 MANY = 16  # steps whose result counts as the flow's own
@@ -66,28 +67,28 @@ class WorldWatch:
 
     def steps(self, network: WorldTransformer) -> dict[str, float]:
         """PSNR that MANY steps a frame gain over the few of play, and how bent the path is."""
+        cache = self._past(network, CLIPS)
         few, many = (
-            self._next(network, even_times(steps), self.flow.warm_start)
+            self._next(network, cache, even_times(steps), self.flow.warm_start)
             for steps in (self.flow.steps, MANY)
         )
         after = self.truth[:, PAST]
         better = [psnr(self.tokenizer.decode(frame), after).mean() for frame in (few, many)]
         path = _Path()
-        self._next(network, even_times(MANY), 0.0, path)
+        self._next(network, cache, even_times(MANY), 0.0, path)
         return {"gap_of_steps": float(better[1] - better[0]), "bend_of_path": path.bend}
 
     def _next(
-        self, network: WorldTransformer, times: tuple[float, ...], warm: float, sampler=None
-    ) -> Tensor:
+        self, network: WorldTransformer, cache: object, times: tuple[float, ...], warm: float,
+        sampler: Callable[..., Tensor] = sample_euler,
+    ) -> Tensor:  # fmt: skip
         """The frame after the clips' real past, [b n c]."""
-        cache = self._past(network, CLIPS)
         keys = self.controls[:, PAST]
         noise = torch.randn(self.clean[:, 0].shape, generator=torch.Generator().manual_seed(7))
-        own = {"sampler": sampler} if sampler else {}
         start = self.carrier and self.carrier.carry(cache, keys)
         return next_frame(
             network, cache, keys, noise, times=times, clamp=self.tokenizer.clamp,
-            carried=start, warm_start=warm, **own,
+            carried=start, warm_start=warm, sampler=sampler,
         )  # fmt: skip
 
     def _past(self, network: WorldTransformer, clips: int) -> object:
