@@ -14,6 +14,7 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from worldmodel.errors import UserError
 
@@ -27,11 +28,14 @@ def join_ranks() -> None:
     """Meet the other processes that torchrun started; does nothing in a process on its own."""
     if not {*MEETING} <= {*os.environ} or dist.is_initialized():
         return
+    backend = "gloo"
     if torch.cuda.is_available():
+        backend = "cpu:gloo,cuda:nccl"
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        dist.init_process_group("cpu:gloo,cuda:nccl", timeout=PATIENCE)
-    else:
-        dist.init_process_group("gloo", timeout=PATIENCE)
+    store, own, count = next(rendezvous("env://", timeout=PATIENCE))
+    # torchrun's store outlives a restart: addresses of ranks that are gone must not be found in it
+    store = dist.PrefixStore(f"start {restarts()} of {count} ranks", store)
+    dist.init_process_group(backend, store=store, rank=own, world_size=count, timeout=PATIENCE)
     atexit.register(_leave)
 
 
