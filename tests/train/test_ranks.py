@@ -21,6 +21,7 @@ PARTS = {
     "learning_rate": 1e-3,
     "log_every": 1,
 }
+ROUGH = {"bf16": True, "muon": True}  # both round to eight bits
 HALF = 2  # updates after which a run is told to stop
 NEAR = {"rtol": 0, "atol": 2e-5}
 
@@ -53,6 +54,7 @@ def two(start):
         start("copies"),
         start("halves", shard=True, recompute=True, save_every=3),
         start("stopped", shard=True, stop_at=HALF - 1),
+        start("rough", shard=True, **ROUGH),
     ]
     return start_ranks(2, jobs)
 
@@ -103,6 +105,15 @@ def test_ranks_that_share_the_weights_train_as_one_process(start, alone, two):
     shards = sorted(folder.glob("*.safetensors"))
     whole = sum(t.nbytes for t in weights(start.root / "halves").values())
     assert len(shards) == 2 and max(s.stat().st_size for s in shards) < 0.7 * whole
+
+
+def test_bfloat16_and_muon_on_shards_stay_near_one_process(start, two):
+    train_one(**start("rough-alone", **ROUGH))
+    assert figures(start.root / "rough") == pytest.approx(
+        figures(start.root / "rough-alone"), rel=2e-3
+    )
+    moments = [name for name in weights(start.root / "rough") if "momentum_buffer" in name]
+    assert len(moments) == 12  # four matrices in each of three blocks
 
 
 def test_parts_that_do_not_divide_by_the_ranks_are_all_computed(start, alone, three):

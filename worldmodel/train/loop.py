@@ -22,7 +22,14 @@ from worldmodel.train.log import LOG, Meter, RunLog, figures_line, note_event
 from worldmodel.train.objective import Objective
 from worldmodel.train.offence import not_finite, offence, save_offence
 from worldmodel.train.optimiser import make_optimisers, set_rate
-from worldmodel.train.ranks import any_rank, join_ranks, rank, ranks, say, wait_for_ranks
+from worldmodel.train.ranks import (
+    about_ranks,
+    any_rank,
+    join_ranks,
+    rank,
+    say,
+    wait_for_ranks,
+)
 from worldmodel.train.sharding import Gatherer, shard
 from worldmodel.train.state import (
     STATE,
@@ -102,7 +109,7 @@ class Training:
         wait_for_ranks()
         self.log = RunLog(self.run / LOG, self.start) if rank() == 0 else None
         if self.start:
-            say(f"goes on from step {self.start}" + (f" on {ranks()} ranks" * (ranks() > 1)))
+            say(f"goes on from step {self.start}{about_ranks()}")
             self._on_first_rank(self.publish)  # it may have been killed just before
         self.event("resumed" if self.start else "began", self.start)
 

@@ -59,6 +59,13 @@ def restarts() -> int:
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
 
 
+def about_ranks() -> str:
+    """How many processes train together, and whether one was lost before; in words."""
+    together = f" on {ranks()} ranks" if ranks() > 1 else ""
+    again = f", as a rank was lost (restart {restarts()} by torchrun)" if restarts() else ""
+    return together + again
+
+
 def say(text: str) -> None:
     """Print a line, once for all ranks."""
     if rank() == 0:
