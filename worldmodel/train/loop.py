@@ -111,7 +111,8 @@ class Training:
         if self.start:
             say(f"goes on from step {self.start}{about_ranks()}")
             self._on_first_rank(self.publish)  # it may have been killed just before
-        self.event("resumed" if self.start else "began", self.start)
+        if self.start < self.config.steps:
+            self.event("resumed" if self.start else "began", self.start)
 
     def step(self, step: int) -> None:
         """Update `step`, and whatever is due after it."""
