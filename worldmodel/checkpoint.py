@@ -25,6 +25,7 @@ from worldmodel.model.transformer import WorldConfig, WorldTransformer
 SCHEMA = 1
 CONFIG, TOKENIZER = "config.json", "tokenizer.safetensors"
 MOTION, WORLD = "motion.safetensors", "world.safetensors"
+STEP = "step"  # in the header of world.safetensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,7 @@ class Checkpoint:
     tokenizer: Tokenizer
     network: WorldTransformer
     motion: Motion | None = None  # worlds with `world.history` have one
+    step: int | None = None  # updates behind its weights, of a world in training
 
 
 def tensors_hash(tensors: dict[str, Tensor]) -> str:
@@ -128,13 +130,18 @@ def save_checkpoint(
     tokenizer: Tokenizer,
     network: WorldTransformer,
     motion: Motion | None = None,
+    *,
+    step: int | None = None,
 ) -> None:
-    """Write config.json and the weight files into `folder`, each whole or not at all."""
+    """Write config.json and the weight files into `folder`, each whole or not at all.
+
+    `step` is how many updates have made `network`, for a world that is still being trained.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     save_tokenizer(folder, tokenizer)
     if motion:
         save_motion(folder, motion)
-    _save_weights(folder / WORLD, network, {})
+    _save_weights(folder / WORLD, network, {} if step is None else {STEP: str(step)})
     record = dataclasses.asdict(dataclasses.replace(config, controls=None))  # type: ignore[arg-type]
     record |= {"schema": SCHEMA, "controls": config.controls.to_json()}
     partial = folder / f"{CONFIG}.partial"
@@ -172,7 +179,15 @@ def load_checkpoint(folder: Path | str) -> Checkpoint:
         )
     _fill(network, _load_weights(folder / WORLD), folder / WORLD)
     motion = _load_motion_of(folder / MOTION, config.world) if config.world.history else None
-    return Checkpoint(folder, config, tokenizer.eval(), network.eval(), motion)
+    step = trained_steps(folder)
+    return Checkpoint(folder, config, tokenizer.eval(), network.eval(), motion, step)
+
+
+def trained_steps(folder: Path) -> int | None:
+    """How many updates have made a world; None for one that does not say."""
+    with safe_open(folder / WORLD, framework="pt") as file:
+        text = (file.metadata() or {}).get(STEP, "")
+    return int(text) if text.isdecimal() else None
 
 
 def _load_motion_of(path: Path, world: WorldConfig) -> Motion:

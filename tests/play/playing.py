@@ -29,12 +29,15 @@ MOTION = MotionConfig(
 )
 
 
-def save_world(folder, moving=False):
-    """Write a world with or without a motion network, whose weights are always the same."""
+def save_world(folder, moving=False, seed=0, step=None):
+    """Write a world with or without a motion network, whose weights are always the same; another
+    `seed` gives another transformer, as if it had been trained on."""
     torch.manual_seed(0)
     motion = tiny.stirred(Motion(MOTION)).eval() if moving else None
     world = dataclasses.replace(tiny.WORLD, history=MOTION.history if motion else 0)
-    tokenizer, network = tiny.tokenizer(), tiny.world(world)
+    tokenizer = tiny.tokenizer()
+    torch.manual_seed(seed)
+    network = tiny.world(world)
     config = CheckpointConfig(
         title="Tiny",
         game="none",
@@ -45,9 +48,10 @@ def save_world(folder, moving=False):
         tokenizer_hash=tokenizer_hash(tokenizer),
         world=world,
     )
-    save_checkpoint(folder, config, tokenizer, network, motion)
+    save_checkpoint(folder, config, tokenizer, network, motion, step=step)
     for name, length in (("long-hall", tiny.WORLD.window + 2), ("short", 2)):
-        write_scene(folder / "scenes" / name, length)
+        if not (folder / "scenes" / name).exists():
+            write_scene(folder / "scenes" / name, length)
     return folder
 
 

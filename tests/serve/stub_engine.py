@@ -4,6 +4,7 @@ A frame is dark; block i of the upper row is bright while button i is held, the 
 lower rows has the seed's colour, and the right half has the frame index in its red channel.
 """
 
+import json
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -91,6 +92,7 @@ class StubEngine:
     seed: int = 0
     frame_index: int = 0
     timings: dict = field(default_factory=dict)
+    trained: int | None = None
 
     def __post_init__(self) -> None:
         self.scenes = _scenes(self.size)
@@ -131,7 +133,7 @@ class StubEngine:
 
 @dataclass
 class StubBackend:
-    """Loads stub engines. A config.json may say `delay`, `load_seconds`, `damaged`, `size`."""
+    """Loads stub engines. A config.json may say `damaged`, `trained` and what StubEngine takes."""
 
     engine: dict = field(default_factory=dict)
     load_seconds: float = 0.0
@@ -140,9 +142,19 @@ class StubBackend:
     def load(self, folder: Path, note) -> StubEngine:
         note("Reading nothing")
         time.sleep(self.load_seconds)
-        if "damaged" in (folder / "config.json").read_text():
+        return self._read(folder)
+
+    def renew(self, engine: StubEngine, folder: Path) -> StubEngine:
+        return self._read(folder)
+
+    def _read(self, folder: Path) -> StubEngine:
+        text = (folder / "config.json").read_text()
+        if "damaged" in text:
             raise UserError(f"The checkpoint {folder} is damaged; fetch it again.")
-        return StubEngine(name=folder.name, **self.engine)
+        own = json.loads(text) if text.startswith('{"trained"') else {}
+        if "size" in own:
+            own["size"] = tuple(own["size"])
+        return StubEngine(name=folder.name, **self.engine | own)
 
     def step_together(self, engines: list, controls: list) -> list:
         self.batches.append(len(engines))

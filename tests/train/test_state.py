@@ -9,8 +9,9 @@ import torch
 from tiny import quick, tokenizer, world
 
 from worldmodel.errors import UserError
+from worldmodel.train.log import RunLog
 from worldmodel.train.optimiser import make_optimisers
-from worldmodel.train.state import RunLog, load_state, save_state
+from worldmodel.train.state import load_state, save_state
 
 
 def updates(network, optimisers, count):

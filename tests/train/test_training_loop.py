@@ -45,7 +45,8 @@ def run_training(run, config, at=None, what=lambda: None):
 def log_lines(run):
     """The log, without the speed, which is not a function of (seed, step)."""
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k != "frames_per_second"} for line in lines]
+    clocks = {"frames_per_second", "seconds_left"}
+    return [{k: v for k, v in line.items() if k not in clocks} for line in lines]
 
 
 def assert_same_run(a, b):

@@ -1,5 +1,6 @@
 """The command line: `worldmodel <command>`. A command's own imports wait until it is chosen."""
 
+import errno
 import sys
 from argparse import ArgumentParser
 
@@ -13,6 +14,7 @@ NONE_PLAY = {("bench", "train"), ("bench", "all"), ("bench", "page")}  # though 
 EXTRAS = {  # module -> pip extra
     **{"vizdoom": "train", "cv2": "desktop", "onnxruntime": "gpu"},
     **{"h5py": "import", "mcap": "import", "pyarrow": "import"},
+    **{"tensorboard": "dashboard"},
 }
 
 
@@ -51,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
             f'run pip install "worldmodel[{EXTRAS[error.name]}]"'
         )
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            return _refuse("the disk is full; make room and call the same command again")
         if error.filename is None:
             raise
         return _refuse(f"{error.filename} cannot be used ({error.strerror}); choose another path")

@@ -14,6 +14,7 @@ from worldmodel.cli.options import add_changes, changed
 TRAIN = {
     "steps": "updates of the weights",
     "batch": "frames (tokenizer), pairs (motion) or clips (world) in an update",
+    "accumulate": "parts in which an update is computed; ranks of torchrun share them",
     "learning_rate": "highest learning rate",
     "betas": "decay rates of AdamW's two moments",
     "weight_decay": "decoupled weight decay",
@@ -26,6 +27,9 @@ TRAIN = {
     "seed": "what weights, batches and noise are drawn from",
     "bf16": "bfloat16 matrix products",
     "compile": "torch.compile, which takes minutes to begin",
+    "recompute": "compute activations again for the gradient: less memory, a third more work",
+    "shard": "split weights and moments over the ranks of torchrun (FSDP2)",
+    "device": "PyTorch device; auto is the rank's own GPU, or the processor",
     "threads": "processor threads; 0 leaves the choice to PyTorch",
     "log_every": "updates between two lines of the log",
     "validate_every": "updates between two held-out figures",

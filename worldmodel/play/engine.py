@@ -19,6 +19,7 @@ from worldmodel.errors import UserError
 from worldmodel.games.base import ControlSpace
 from worldmodel.model.cache import FrameCache, Memory, join, split
 from worldmodel.model.tokenizer import to_uint8
+from worldmodel.play.history import Remembered, remembered_by
 from worldmodel.play.noise import CONTEXT, FRESH, START, frame_noise
 from worldmodel.play.scene import Scene, scene_from_picture
 from worldmodel.play.settings import Settings
@@ -35,6 +36,8 @@ class Moment:
     seed: int
     frame_index: int
     settings: Settings
+    past: tuple[Remembered, ...]  # the frames behind `memory`
+    world: str  # key of the world whose memory it is
 
 
 class Engine:
@@ -48,6 +51,7 @@ class Engine:
         self.scene: Scene | None = None
         self.timings: dict[str, float] = {}  # seconds of the last step, by stage
         self.cache: FrameCache | None = None
+        self.past: tuple[Remembered, ...] = ()  # as many frames as the cache remembers
 
     @property
     def name(self) -> str:
@@ -80,6 +84,11 @@ class Engine:
         return self.world.speed.name
 
     @property
+    def trained(self) -> int | None:
+        """Updates behind the weights, of a world that is still being trained."""
+        return self.world.trained
+
+    @property
     def scenes(self) -> tuple[Scene, ...]:
         return self.world.scenes
 
@@ -95,6 +104,9 @@ class Engine:
         self.cache = network.empty_cache()
         prefill(network, self.cache, latents[None], controls[None], self.world.carrier)
         self.scene, self.seed, self.frame_index = scene, seed, 0
+        self.past = ()
+        for frame in zip(latents, controls, scene.frames[-len(latents) :], strict=True):
+            self._keep(*frame)
         return tokenizer.decode(latents[-1:])[0].cpu().numpy()
 
     def step(self, controls: np.ndarray) -> np.ndarray:
@@ -104,12 +116,20 @@ class Engine:
     def snapshot(self) -> Moment:
         """This moment; costs next to nothing, as what is remembered is never overwritten."""
         memory = _own(self._started().memory)
-        return Moment(memory, self.scene, self.seed, self.frame_index, self.settings)
+        now = self.scene, self.seed, self.frame_index, self.settings, self.past
+        return Moment(memory, *now, self.world.key)
 
     def restore(self, moment: Moment) -> None:
-        """Go on from a snapshot of any player of this world, with its settings."""
-        self.cache = FrameCache(moment.memory)
-        self.scene, self.seed = moment.scene, moment.seed
+        """Go on from a snapshot of any player of this world, with its settings.
+
+        Also from one of an earlier version of it: what that one remembered is remembered anew.
+        Raises UserError when it had other sizes or controls.
+        """
+        same = moment.world == self.world.key
+        self.cache = FrameCache(moment.memory if same else remembered_by(self.world, moment.past))
+        own = [scene for scene in self.scenes if scene.name == moment.scene.name]
+        self.scene, self.seed = own[0] if own else moment.scene, moment.seed
+        self.past = moment.past
         self.frame_index, self.settings = moment.frame_index, moment.settings
 
     def fork(self) -> "Engine":
@@ -123,6 +143,10 @@ class Engine:
     def scene_from_picture(self, picture: np.ndarray) -> Scene:
         """A scene from any picture uint8 [H W 3]; raises UserError when it is no picture."""
         return scene_from_picture(picture, self.size, self.controls.size)
+
+    def _keep(self, latent: Tensor, controls: Tensor, picture: np.ndarray) -> None:
+        frame = Remembered(latent, controls, picture, self.world.config.tokenizer_hash)
+        self.past = (*self.past, frame)[-self.world.network.config.window :]
 
     def _started(self) -> FrameCache:
         if self.cache is None:
@@ -198,6 +222,8 @@ def _step(engines: list[Engine], controls: list[np.ndarray]) -> list[np.ndarray]
         engine.cache = own
         engine.frame_index += 1
         engine.timings = clock.stages
+    for engine, latent, own, frame in zip(engines, latents, keys, frames, strict=True):
+        engine._keep(latent.clone(), own.clone(), frame)  # without the rest of the batch
     return list(frames)
 
 

@@ -1,5 +1,6 @@
 """A world ready for play: what a checkpoint holds, on its device and at its speed."""
 
+import secrets
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,6 +27,8 @@ class World:
     motion: Motion | None = None  # worlds with `config.world.history` have one
     scenes: tuple[Scene, ...] = ()
     speed: Speed = field(default_factory=Speed)
+    trained: int | None = None  # updates behind its weights, of a world in training
+    key: str = field(default_factory=lambda: secrets.token_hex(8))  # tells versions apart
 
     @property
     def device(self) -> torch.device:
@@ -49,6 +52,7 @@ def load_world(folder: Path, device: str, speed: str) -> World:
         network=checkpoint.network.requires_grad_(False).to(place),
         motion=checkpoint.motion and checkpoint.motion.requires_grad_(False).to(place),
         scenes=load_scenes(folder / "scenes", size, config.controls),
+        trained=checkpoint.step,
     )
     start = world.scenes[0] if world.scenes else blank(size, config.controls.size)
     nets = Networks(world.network, world.tokenizer, world.motion)

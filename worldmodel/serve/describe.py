@@ -49,6 +49,7 @@ def playing(play: Play, paused: bool, shelf: Shelf) -> dict[str, Any]:
         "world": play.world.name,
         "scene": play.engine.scene.name,
         "seed": play.engine.seed,
+        "trained": play.engine.trained,
         "settings": {"steps": play.settings.steps, "guidance": play.settings.guidance},
         "can_rewind": play.can_rewind,
         "recording": play.recorder is not None,

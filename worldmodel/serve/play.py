@@ -38,12 +38,34 @@ class Play:
     def __init__(self, world: World, engine: Any, loop: EngineLoop) -> None:
         self.world = world
         self.engine = engine
+        self.version = world.version
+        self.defaults = engine.settings
         self.inputs = Inputs(engine.controls)
         self.own: Any = None  # the scene of the player's own picture
         self.recorder: Recorder | None = None
         self.shown: Shown | None = None
         self._loop = loop
         self._past: deque[tuple[Any, Shown]] = deque()
+
+    async def take_up(self, newer: Any, version: int) -> None:
+        """Go on in a newer version of this world, between two frames.
+
+        Scene, seed, past and whatever settings the player has changed are kept. Raises UserError
+        when the newer one has other sizes or controls.
+        """
+        self.version = version
+        former = self.engine
+
+        def go_on() -> Any:
+            fork = newer.fork()
+            if self.shown:
+                fork.restore(former.snapshot())
+            own = former.settings != self.defaults
+            fork.settings = former.settings if own else newer.settings
+            return fork
+
+        self.engine = await self._loop.run(go_on)
+        self.defaults = newer.settings
 
     @property
     def settings(self) -> Any:

@@ -69,6 +69,7 @@ class Session:
         self._serial = 0
         self._began = self._active = time.monotonic()
         self._remembered = 0
+        self._cards: list[dict] | None = None  # the scenes that the page shows
         self._life = asyncio.create_task(self._live())
 
     # ---- the socket
@@ -194,8 +195,25 @@ class Session:
         self.pace = pacing.Pace(fps=fork.fps, paused=self.pace.paused)
         self.introduce()
 
+    async def _take_up_newer(self) -> None:
+        """Go on in a newer version of the world, where the player stands, if there is one."""
+        play, world = self.play, self.play.world
+        if play.version == world.version:
+            return
+        try:
+            await play.take_up(world.engine.result(), world.version)
+        except UserError as error:
+            self.complain(error)
+            await self.enter(world)
+            self._todo.appendleft({"t": "start", "world": None, "scene": None, "seed": None})
+            return
+        if self._cards != world.cards:
+            self.introduce()
+        self.announce()
+
     async def _turn(self) -> None:
         self._check_times()
+        await self._take_up_newer()
         while self._todo:
             await self._obey(self._todo.popleft())
         decision = pacing.decide(self.pace, time.monotonic())
@@ -253,6 +271,7 @@ class Session:
 
     def introduce(self) -> None:
         """Tell the player which world he is in."""
+        self._cards = self.play.world.cards
         self.say(describe.ready(self.play, self.services.library, self.services.limits))
 
     # ---- the end

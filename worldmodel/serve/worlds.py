@@ -1,6 +1,7 @@
 """The worlds that can be chosen, each loaded once in the background."""
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,10 @@ from typing import Any, Protocol
 
 from worldmodel.errors import UserError
 from worldmodel.serve.pictures import data_uri
+from worldmodel.serve.renewal import Files, Watcher
+
+log = logging.getLogger(__name__)
+LOOK_EVERY = 2.0  # seconds between two looks at a world's files
 
 
 class Backend(Protocol):
@@ -18,6 +23,9 @@ class Backend(Protocol):
 
     def load(self, folder: Path, note: Callable[[str], None]) -> Any:
         """The engine of a checkpoint; `note` says what is being done."""
+
+    def renew(self, engine: Any, folder: Path) -> Any:
+        """The engine of a checkpoint that has changed since `engine` was loaded from it."""
 
     def step_together(self, engines: list, controls: list) -> list:
         """One step of several engines as one batch."""
@@ -39,6 +47,12 @@ class CheckpointBackend:
         note(f"Reading {megabytes:.0f} MB of weights and choosing the fastest way to run them")
         return load_engine(folder, device=self.device, speed=self.speed)
 
+    def renew(self, engine: Any, folder: Path) -> Any:
+        """See Backend; runs at the speed that was chosen for the former one."""
+        from worldmodel.play.engine import load_engine
+
+        return load_engine(folder, device=self.device, speed=engine.speed)
+
     def step_together(self, engines: list, controls: list) -> list:
         """See Backend."""
         from worldmodel.play.engine import step_together
@@ -57,6 +71,8 @@ class World:
     began: float = field(default_factory=time.monotonic)
     engine: Future | None = None
     cards: list[dict] | None = None
+    version: int = 0  # counts the engines that have taken the former one's place
+    files: Files | None = None  # what the engine was loaded from
 
 
 def find_worlds(root: Path) -> list[World]:
@@ -82,13 +98,17 @@ def _title(folder: Path) -> str:
 
 
 class Library:
-    """Loads worlds one after another on a thread of its own, each at most once."""
+    """Loads worlds one after another on a thread of its own, each once, and again when its files
+    have changed: a world in training can be played, and the newer one takes its place."""
 
-    def __init__(self, worlds: list[World], backend: Backend) -> None:
+    def __init__(
+        self, worlds: list[World], backend: Backend, look_every: float = LOOK_EVERY
+    ) -> None:
         self.worlds = {world.name: world for world in worlds}
         self.backend = backend
         self._lock = threading.Lock()
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
+        self._watcher = Watcher(look_every, self._look)
 
     @property
     def first(self) -> World:
@@ -107,18 +127,27 @@ class Library:
             if world.engine is None:
                 world.began = time.monotonic()
                 world.engine = self._loader.submit(self._load, world)
+                self._watcher.start()
             return world.engine
 
     def close(self) -> None:
         """Start no more loading."""
+        self._watcher.stop()
         self._loader.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, world: World) -> Any:
         def note(text: str) -> None:
             world.note = text
 
+        world.files = Files.of(world.folder)
         engine = self.backend.load(world.folder, note)
         note("Preparing the opening scenes")
+        self._introduce(world, engine)
+        note("Ready")
+        return engine
+
+    def _introduce(self, world: World, engine: Any) -> None:
+        """Take over what the page shows of a world."""
         if not engine.scenes:
             raise UserError(
                 f"The checkpoint {world.folder} has no opening scene in its folder scenes/; "
@@ -129,5 +158,29 @@ class Library:
             {"name": s.name, "title": s.title, "picture": data_uri(s.frames[-1])}
             for s in engine.scenes
         ]
-        note("Ready")
-        return engine
+
+    def _look(self) -> None:
+        """Load anew what has changed on the disk and is at rest there."""
+        for world in self.worlds.values():
+            if world.files and world.engine and world.engine.done():
+                former, world.files = world.files, world.files.now(world.folder)
+                if world.files.digest != former.digest:
+                    self._loader.submit(self._renew, world).result()
+
+    def _renew(self, world: World) -> None:
+        """Replace a world's engine. One that cannot be read is passed over: it was half written,
+        or is a mistake, and the former one is still good."""
+        if world.engine.exception():
+            with self._lock:
+                world.engine = None
+            self.load(world)
+            return
+        try:
+            engine = self.backend.renew(world.engine.result(), world.folder)
+            self._introduce(world, engine)
+        except UserError as error:
+            log.warning("a newer checkpoint is passed over: %s", error)
+            return
+        world.engine = Future()
+        world.engine.set_result(engine)
+        world.version += 1

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from worldmodel.checkpoint import encoder_hash, tokenizer_hash
 from worldmodel.data.clips import FrameStore, gather
@@ -34,7 +34,7 @@ def encode_frames(store: FrameStore, tokenizer: Tokenizer, config: TrainConfig) 
 
     @torch.inference_mode()
     def encode(frames: np.ndarray) -> np.ndarray:
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+        with torch.autocast(_kind(tokenizer), torch.bfloat16, enabled=config.bf16):
             return tokenizer.encode(torch.tensor(frames)).numpy()
 
     return encode_store(store.folder, encode, encoder_hash(tokenizer))
@@ -69,7 +69,7 @@ def carry_frames(
             ],
             axis=1,
         )
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+        with torch.autocast(_kind(tokenizer), torch.bfloat16, enabled=config.bf16):
             moved, *_ = motion.carried(
                 tokenizer,
                 torch.from_numpy(latents[before]).float(),
@@ -81,3 +81,7 @@ def carry_frames(
 
     key = f"{tokenizer_hash(tokenizer)}-{tokenizer_hash(motion)}"
     return fill_store(store, produce, key)
+
+
+def _kind(network: nn.Module) -> str:
+    return next(network.parameters()).device.type

@@ -9,12 +9,18 @@ Batch = tuple[Tensor, ...]
 
 
 class Objective(Protocol):
-    """A training objective over one network. Batches are a function of (seed, step) alone."""
+    """A training objective over one network. Batches are a function of (seed, step) alone.
 
-    frames_per_step: int  # frames an update learns from, for the frames-per-second display
+    A step is a part of an update, of which there are `TrainConfig.accumulate`; objectives are made
+    with `config.parts()`. In all parts of an update the network must be called equally often and
+    the same values logged, as ranks compute parts side by side: schedules go by
+    `config.first_part(step)`.
+    """
+
+    frames_per_step: int  # frames a step learns from, for the frames-per-second display
 
     def batch(self, step: int) -> Batch:
-        """The batch of update `step`."""
+        """The batch of step `step`."""
         ...
 
     def loss(self, network: nn.Module, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:

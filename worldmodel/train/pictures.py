@@ -14,3 +14,12 @@ def save_sheet(rows: list[np.ndarray], path: Path, scale: int = 1) -> None:
     partial = path.with_suffix(".partial.png")
     Image.fromarray(sheet).save(partial)
     partial.replace(path)
+
+
+def save_film(frames: np.ndarray, path: Path, fps: float) -> None:
+    """Write frames uint8 [t H W 3] as a GIF that repeats; it plays wherever a picture is shown."""
+    pictures = [Image.fromarray(frame) for frame in frames]
+    partial = path.with_suffix(".partial.gif")
+    pause = round(1000 / fps)  # milliseconds
+    pictures[0].save(partial, save_all=True, append_images=pictures[1:], duration=pause, loop=0)
+    partial.replace(path)

@@ -19,20 +19,27 @@ from worldmodel.checkpoint import (
     save_tokenizer,
     tokenizer_hash,
 )
+from worldmodel.data.atomic import write_json
 from worldmodel.data.clips import FrameStore
+from worldmodel.data.records import read_json
 from worldmodel.errors import UserError
 from worldmodel.model.motion import Carrier, Motion, MotionConfig
 from worldmodel.model.tokenizer import Tokenizer, TokenizerConfig
 from worldmodel.model.transformer import WorldConfig, WorldTransformer
 from worldmodel.train.config import TrainConfig
+from worldmodel.train.devices import on_its_device
 from worldmodel.train.latents import LatentClips, carry_frames, encode_frames
 from worldmodel.train.loop import train
 from worldmodel.train.objectives.photometric import Photometric
 from worldmodel.train.objectives.reconstruction import Reconstruction, measure_statistics
 from worldmodel.train.objectives.rectified_flow import FlowConfig, RectifiedFlow, frame_correlation
+from worldmodel.train.ranks import in_turn, join_ranks, rank, wait_for_ranks
+from worldmodel.train.state import latest_state, saved_step
 from worldmodel.train.transfer import begin_with
+from worldmodel.train.watched import WorldWatch
 
 
+@on_its_device
 def train_tokenizer(
     data: Path,
     run: Path,
@@ -59,13 +66,17 @@ def train_tokenizer(
     network = Tokenizer(sizes).to(memory_format=torch.channels_last)
     if start:
         begin_with(network, start)
-    objective = Reconstruction(store.frames, heldout.frames, batch=config.batch, seed=config.seed)
+    part = config.parts()
+    objective = Reconstruction(store.frames, heldout.frames, batch=part.batch, seed=config.seed)
     average = train(network, objective, config, run)
     measure_statistics(average, store.frames)
-    save_tokenizer(run, average)
+    if rank() == 0:
+        save_tokenizer(run, average)
+    wait_for_ranks()
     return average
 
 
+@on_its_device
 def train_world(
     data: Path,
     tokenizer: Path,
@@ -101,7 +112,7 @@ def train_world(
         begin_with(network, start)
     network.rho.copy_(frame_correlation(train_set))
     carrier = Carrier(mover, tokens) if mover else None
-    objective = RectifiedFlow(train_set, heldout_set, tokens, config, flow, carrier)
+    objective = RectifiedFlow(train_set, heldout_set, tokens, config.parts(), flow, carrier)
     about = CheckpointConfig(
         title=store.game,
         game=store.game,
@@ -115,20 +126,24 @@ def train_world(
     )
 
     def publish(average: nn.Module) -> None:
-        save_checkpoint(run / "checkpoint", about, tokens, average, mover)
+        save_checkpoint(run / "checkpoint", about, tokens, average, mover, step=saved_step(run))
 
-    return train(network, objective, config, run, publish)
+    watch = WorldWatch(heldout_set, tokens, flow, carrier)
+    return train(network, objective, config, run, publish, watch)
 
 
 def latent_clips(
     store: FrameStore, tokenizer: Tokenizer, motion: Motion | None, config: TrainConfig
 ) -> LatentClips:
     """A split's latents and, in a world with motion, what each frame starts from."""
-    latents = encode_frames(store, tokenizer, config)
-    carried = carry_frames(store, latents, tokenizer, motion, config) if motion else None
+    latents = in_turn(lambda: encode_frames(store, tokenizer, config))
+    carried = (
+        in_turn(lambda: carry_frames(store, latents, tokenizer, motion, config)) if motion else None
+    )
     return LatentClips(store, latents, carried)
 
 
+@on_its_device
 def train_motion(
     data: Path,
     tokenizer: Path,
@@ -147,12 +162,14 @@ def train_motion(
         controls=store.space.size,
     )
     note_configuration(run, {"motion": sizes, "train": config})
-    latents, heldout_latents = (encode_frames(part, tokens, config) for part in (store, heldout))
+    latents, heldout_latents = in_turn(
+        lambda: [encode_frames(part, tokens, config) for part in (store, heldout)]
+    )
     torch.manual_seed(config.seed)
     network = Motion(sizes).to(memory_format=torch.channels_last)
     if start:
         begin_with(network, start)
-    objective = Photometric(store, latents, heldout, heldout_latents, config, sizes.history)
+    objective = Photometric(store, latents, heldout, heldout_latents, config.parts(), sizes.history)
     return train(network, objective, config, run, lambda average: save_motion(run, average))
 
 
@@ -170,15 +187,18 @@ def open_tokenizer(path: Path) -> Tokenizer:
 
 def note_configuration(run: Path, parts: dict[str, object]) -> None:
     """Write run/config.json, or check that a run to be resumed had the same sizes and draws."""
+    join_ranks()
     record = json.loads(json.dumps({k: dataclasses.asdict(v) for k, v in parts.items()}))
     path = run / "config.json"
-    if path.exists() and (run / "state.safetensors").exists():
-        earlier = json.loads(path.read_text())
+    if path.exists() and latest_state(run):
+        earlier = read_json(path)
         changed = [k for k in record if k != "train" and record[k] != earlier.get(k)]
         if changed:
             raise UserError(
                 f"{run} was started with another {' and '.join(changed)} configuration; "
                 "give the same options or another --run folder"
             )
-    run.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record, indent=2) + "\n")
+    wait_for_ranks()
+    if rank() == 0:
+        run.mkdir(parents=True, exist_ok=True)
+        write_json(path, record)

@@ -148,9 +148,20 @@ class Page {
     if (message.recording && app.dataset.recording !== "yes") this.recordingSince = performance.now();
     app.dataset.recording = message.recording ? "yes" : "no";
     app.dataset.phase = message.phase;
+    this.#trained(message);
     this.world = message.world;
     this.panel.state(message);
     this.app.querySelector(".takes").scrollIntoView?.({ block: "nearest" });
+  }
+
+  // Worlds that are still being trained say how far they are, and when a newer one takes over.
+  #trained(message) {
+    const step = message.trained == null ? "" : "training step " + message.trained.toLocaleString("en");
+    const label = this.app.querySelector(".trained");
+    if (step && label.textContent && label.textContent !== step && message.world === this.world) {
+      this.toast("A newer checkpoint: now playing " + step + ".");
+    }
+    label.textContent = step;
   }
 
   #drew(frame, now) {

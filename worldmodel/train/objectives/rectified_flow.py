@@ -61,6 +61,7 @@ class RectifiedFlow:
             tokenizer,
         )
         self.train_set, self.count, self.carrier = train_set, config.batch, carrier
+        self.first_part = config.first_part
         self.sampler = ClipSampler(
             train_set.store.episodes, train_set.store.motion,
             length=flow.clip, seed=config.seed, moving=flow.moving,
@@ -85,7 +86,8 @@ class RectifiedFlow:
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         hidden = torch.rand(*clean.shape[:2], 1, generator=draw) < self.flow.dropout
         tau, shown = draw_levels(*clean.shape[:2], draw), clean
-        if self.flow.own > 0 and step >= (1 - self.flow.own_last) * self.steps:
+        begun = self.first_part(step) >= (1 - self.flow.own_last) * self.steps
+        if self.flow.own > 0 and begun:
             shown, carried, tau = self._with_own_past(network, clean, controls, carried, tau, draw)
         controls = controls.masked_fill(hidden, torch.nan)
         by_frame = flow_loss(
