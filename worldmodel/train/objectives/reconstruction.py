@@ -44,7 +44,7 @@ class Reconstruction:
         size = torch.rand(len(pictures), 1, 1, 1, generator=draw) * self.noise
         output = network(pictures, size * torch.randn(shape, generator=draw)).float()
         absolute, square = F.l1_loss(output, pictures), F.mse_loss(output, pictures)
-        gradient = _gradient_loss(output, pictures)
+        gradient = gradient_loss(output, pictures)
         loss = absolute + GRADIENT_WEIGHT * gradient + SQUARE_WEIGHT * square
         return loss, {"l1": absolute.detach(), "psnr": -10 * torch.log10(square.detach())}
 
@@ -66,10 +66,12 @@ class Reconstruction:
         return network.decode(network.encode(frames))
 
 
-def _gradient_loss(a: Tensor, b: Tensor) -> Tensor:
-    """L1 between horizontal and vertical differences [b 3 H W]."""
-    across = F.l1_loss(a.diff(dim=-1), b.diff(dim=-1))
-    return across + F.l1_loss(a.diff(dim=-2), b.diff(dim=-2))
+def gradient_loss(a: Tensor, b: Tensor, weights: Tensor | float = 1.0) -> Tensor:
+    """L1 between horizontal and vertical differences of [b 3 H W], weighted by picture [b]."""
+    across, down = (
+        (a.diff(dim=dim) - b.diff(dim=dim)).abs().mean(dim=(1, 2, 3)) for dim in (-1, -2)
+    )
+    return ((across + down) * weights).mean()
 
 
 @torch.no_grad()

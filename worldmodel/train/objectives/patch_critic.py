@@ -11,7 +11,7 @@ from torch import Tensor, nn
 FOLD = 2  # pixels to a side that the first convolution sees as one
 
 
-class Critic(nn.Module):
+class PatchCritic(nn.Module):
     """critic(pictures [b 3 H W] in 0..1) -> scores [b H/4 W/4], positive where it looks real.
 
     A score rests on 22x22 pixels: textures and edges, not the scene.
@@ -34,21 +34,13 @@ class Critic(nn.Module):
         return self.layers(pictures * 4 - 2)[:, 0].float()
 
 
-class Duel(nn.Module):
-    """A student and its critic as one network for the loop; each learns from its own loss."""
-
-    def __init__(self, student: nn.Module, critic: Critic) -> None:
-        super().__init__()
-        self.student, self.critic = student, critic
-
-
-def critic_loss(critic: Critic, real: Tensor, made: Tensor) -> Tensor:
+def critic_loss(critic: PatchCritic, real: Tensor, made: Tensor) -> Tensor:
     """Hinge loss of the critic on pictures [b 3 H W]; no gradient goes into what made them."""
     told, deceived = critic(real), critic(made.detach())
     return F.relu(1 - told).mean() + F.relu(1 + deceived).mean()
 
 
-def student_loss(critic: Critic, made: Tensor) -> Tensor:
+def student_loss(critic: PatchCritic, made: Tensor) -> Tensor:
     """What a student loses as the critic sees through it; no gradient goes into the critic."""
     fixed = {name: value.detach() for name, value in critic.named_parameters()}
     return -torch.func.functional_call(critic, fixed, (made,)).mean()
