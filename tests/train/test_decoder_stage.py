@@ -101,7 +101,7 @@ def test_a_run_makes_pictures_better_and_leaves_encoder_and_world(arrays, checkp
     kept = zip(new.network.parameters(), old.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in kept)
     after = judge_world(arrays, tmp_path / "checkpoint", clips=2)
-    assert after["over_repeat_1"] > before["over_repeat_1"] + 1
+    assert after["over_repeat_1"] > before["over_repeat_1"] + 0.3
     assert (tmp_path / "pool.safetensors").is_file()
 
 

@@ -28,16 +28,21 @@ from worldmodel.train.config import TrainConfig
 from worldmodel.train.latents import LatentClips, carry_frames, encode_frames
 from worldmodel.train.loop import train
 from worldmodel.train.objectives.photometric import Photometric
-from worldmodel.train.objectives.reconstruction import Reconstruction, measure_statistics
+from worldmodel.train.objectives.reconstruction import (
+    Reconstruction,
+    ReconstructionConfig,
+    measure_statistics,
+)
 from worldmodel.train.objectives.rectified_flow import FlowConfig, RectifiedFlow, frame_correlation
 
 
 def train_tokenizer(
-    data: Path, run: Path, sizes: TokenizerConfig, config: TrainConfig
+    data: Path, run: Path, sizes: TokenizerConfig, config: TrainConfig, *, perceptual: float = 0.0
 ) -> Tokenizer:
     """Train a tokenizer on `data/train`, judge it on `data/heldout`; returns averaged weights.
 
-    Frames are what `worldmodel prepare` wrote. Ends with `run/tokenizer.safetensors`. Raises
+    Frames are what `worldmodel prepare` wrote; `perceptual` weighs the distance of features. Ends
+    with `run/tokenizer.safetensors`. Raises
     UserError when sizes and data do not fit or the run folder holds another configuration.
     """
     store, heldout = FrameStore(data / "train"), FrameStore(data / "heldout")
@@ -46,10 +51,13 @@ def train_tokenizer(
             f"the frames in {data} are {store.size[1]}x{store.size[0]}, the tokenizer is for "
             f"{sizes.width}x{sizes.height}; give --height {store.size[0]} --width {store.size[1]}"
         )
-    note_configuration(run, {"tokenizer": sizes, "train": config})
+    chosen = {"reconstruction": ReconstructionConfig(perceptual=perceptual)} if perceptual else {}
+    note_configuration(run, {"tokenizer": sizes, "train": config, **chosen})
     torch.manual_seed(config.seed)
     network = Tokenizer(sizes).to(memory_format=torch.channels_last)
-    objective = Reconstruction(store.frames, heldout.frames, batch=config.batch, seed=config.seed)
+    objective = Reconstruction(
+        store.frames, heldout.frames, batch=config.batch, seed=config.seed, perceptual=perceptual
+    )
     average = train(network, objective, config, run)
     measure_statistics(average, store.frames)
     save_tokenizer(run, average)
