@@ -110,16 +110,21 @@ def dreamed(
     **setting: object,
 ) -> Tensor:  # fmt: skip
     """Frames uint8 [b t H W 3] on the world's own output; `setting` is `next_frame`'s."""
+    clamp = tokenizer.clamp
+    return decoded(tokenizer, dreamed_latents(network, carrier, clips, clamp=clamp, **setting))
+
+
+@torch.no_grad()
+def dreamed_latents(
+    network: WorldTransformer, carrier: Carrier | None, clips: AsideClips, **setting: object
+) -> Tensor:
+    """The same as latents [b t n c]."""
     at, count = clips.context, len(clips.latents)
     cache = network.empty_cache(count)
     prefill(network, cache, clips.latents[:, :at], clips.controls[:, :at], carrier)
     shape = clips.latents[:, at:].shape
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(9))
-    dream = rollout(
-        network, cache, clips.controls[:, at:], noise, carrier=carrier, clamp=tokenizer.clamp,
-        **setting,
-    )  # fmt: skip
-    return decoded(tokenizer, dream)
+    return rollout(network, cache, clips.controls[:, at:], noise, carrier=carrier, **setting)
 
 
 def decoded(tokenizer: Tokenizer, latents: Tensor) -> Tensor:
