@@ -34,7 +34,19 @@ def asked(monkeypatch):
 
 
 def test_flags_change_the_objective_and_its_training(asked):
-    words = "distil data world --objective consistency --looks 1 --steps 9 --run there".split()
+    words = [
+        "distil",
+        "data",
+        "world",
+        "--objective",
+        "consistency",
+        "--looks",
+        "1",
+        "--steps",
+        "9",
+        "--run",
+        "there",
+    ]
     assert cli.main(["train", *words]) == 0
     assert cli.main(["train", "decoder", "data", "world", "--critic", "0.1"]) == 0
     distil, decoder = asked
@@ -48,7 +60,9 @@ def test_a_recipe_has_folders_of_its_name(monkeypatch):
     asked = []
     monkeypatch.setattr("worldmodel.recipes.cook.follow", lambda *given: asked.append(given))
     assert cli.main(["train", "recipe", "nano"]) == 0
-    assert cli.main("train recipe cpu-doom --data data/doom --run runs/again".split()) == 0
+    assert (
+        cli.main(["train", "recipe", "cpu-doom", "--data", "data/doom", "--run", "runs/again"]) == 0
+    )
     assert [given[1:3] for given in asked] == [
         (Path("data/nano"), Path("runs/nano")), (Path("data/doom"), Path("runs/again")),
     ]  # fmt: skip

@@ -64,7 +64,9 @@ def train_distilled(
             run / "checkpoint", about, source.tokenizer, average.student, source.motion
         )  # fmt: skip
 
-    return train(network, objective, config, run, publish)
+    average = train(network, objective, config, run, publish)
+    publish(average)  # also when the state was saved by a call that got no further
+    return average
 
 
 def train_decoder(
@@ -93,7 +95,9 @@ def train_decoder(
         about = dataclasses.replace(source.config, tokenizer_hash=tokenizer_hash(tokenizer))
         save_checkpoint(run / "checkpoint", about, tokenizer, world, source.motion)
 
-    return train(network, objective, config, run, publish)
+    average = train(network, objective, config, run, publish)
+    publish(average)  # also when the state was saved by a call that got no further
+    return average
 
 
 @torch.no_grad()
