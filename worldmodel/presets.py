@@ -137,8 +137,8 @@ DISTILLING = TrainConfig(
     picture_every=100, save_every=50,
 )  # fmt: skip
 DECODING = TrainConfig(
-    steps=1500, batch=16, learning_rate=3e-4, betas=(0.5, 0.95), warmup=20, ema=0.99,
-    validate_every=250, picture_every=250, save_every=100,
+    steps=400, batch=12, learning_rate=3e-4, betas=(0.5, 0.95), warmup=10, ema=0.99,
+    validate_every=100, picture_every=200, save_every=50,
 )  # fmt: skip
 
 PRESETS: dict[str, Callable[[], Preset]] = {
