@@ -116,7 +116,8 @@ def stages(monkeypatch):
     """What the stages of training were asked to do, in place of doing it."""
     seen = []
     for name in ("train_tokenizer", "train_motion", "train_world"):
-        monkeypatch.setattr(f"worldmodel.train.stages.{name}", lambda *given: seen.append(given))
+        stage = f"worldmodel.train.stages.{name}"
+        monkeypatch.setattr(stage, lambda *given, **named: seen.append(given))
     return seen
 
 

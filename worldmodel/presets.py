@@ -131,6 +131,16 @@ def _for_gpus(
     )  # fmt: skip
 
 
+# of stages that go on from a finished world
+DISTILLING = TrainConfig(
+    steps=600, batch=8, learning_rate=2e-4, warmup=20, ema=0.99, validate_every=100,
+    picture_every=100, save_every=50,
+)  # fmt: skip
+DECODING = TrainConfig(
+    steps=400, batch=12, learning_rate=3e-4, betas=(0.5, 0.95), warmup=10, ema=0.99,
+    validate_every=100, picture_every=200, save_every=50,
+)  # fmt: skip
+
 PRESETS: dict[str, Callable[[], Preset]] = {
     make.__name__: make for make in (nano, cpu, small, base, large)
 }

@@ -1,9 +1,18 @@
 """Which noise levels are visited and drawn."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
-from worldmodel.diffusion.schedules import CONTEXT_SPAN, draw_levels, even_times
+from worldmodel.diffusion.samplers import sample_euler, sample_warm
+from worldmodel.diffusion.schedules import (
+    CONTEXT_SPAN,
+    draw_levels,
+    even_times,
+    level_weight,
+    visited_levels,
+)
 
 
 def draw(batch=4000, frames=8, seed=0):
@@ -13,6 +22,31 @@ def draw(batch=4000, frames=8, seed=0):
 def test_even_times_go_from_noise_to_data():
     assert even_times(1) == (0.0, 1.0)
     assert even_times(4) == (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+def test_warm_levels_are_those_that_the_sampler_visits(steps):
+    """`sample_warm` itself says where it looks and how far it jumps."""
+    asked, noise = [], torch.zeros(1, 2, 3)
+
+    def denoise(z, tau, jump):
+        asked.append((tau, jump))
+        return z
+
+    sample_warm(
+        sample_euler, denoise, noise, even_times(steps), None, level=0.7, start=noise,
+        known=torch.ones(1, 2),
+    )  # fmt: skip
+    levels = visited_levels(steps, 0.7)
+    expected = [(a, b - a) for a, b in pairwise(levels)]
+    assert [x for pair in asked for x in pair] == pytest.approx([x for p in expected for x in p])
+    assert visited_levels(steps) == even_times(steps)
+
+
+def test_clean_frames_weigh_most():
+    tau = torch.tensor([0.0, 0.5, 1.0])
+    torch.testing.assert_close(level_weight(tau), torch.tensor([0.1, 0.55, 1.0]))
+    torch.testing.assert_close(level_weight(tau, 1.0), torch.ones(3))
 
 
 def test_levels_are_a_function_of_the_generator():

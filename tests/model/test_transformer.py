@@ -97,10 +97,13 @@ def test_a_partly_unknown_clip_is_unknown_only_there(network):
     assert frames_that_differ(a, b) == [2]
 
 
-def test_the_jump_is_told_to_the_network(network):
+def test_the_jump_is_told_to_a_network_that_has_learned_jumps_only(network):
     latents, tau, controls = clip(frames=2)
-    plain = network(latents, tau, torch.zeros_like(tau), controls)
-    assert frames_that_differ(network(latents, tau, torch.full_like(tau, 0.5), controls), plain)
+    told = world(dataclasses.replace(WORLD, jumps=True)).requires_grad_(False)
+    for heeding, each in ((False, network), (True, told)):
+        plain = each(latents, tau, torch.zeros_like(tau), controls)
+        jumping = each(latents, tau, torch.full_like(tau, 0.5), controls)
+        assert bool(frames_that_differ(jumping, plain)) == heeding
 
 
 def test_clips_of_a_batch_do_not_mix(network):

@@ -51,6 +51,17 @@ def test_a_perfect_reconstruction_costs_nothing(objective):
     assert objective.loss(Perfect(), objective.batch(0), 0)[0] == 0
 
 
+def test_features_add_to_the_loss_and_to_the_gradient_of_the_tokenizer_alone(frames, objective):
+    seeing = Reconstruction(frames, frames[:8], batch=4, seed=3, perceptual=0.5)
+    network, batch = tokenizer(), objective.batch(0)
+    plain, _ = objective.loss(network, batch, 0)
+    loss, values = seeing.loss(network, batch, 0)
+    torch.testing.assert_close(loss, plain + 0.5 * values["features"])
+    loss.backward()
+    assert all(p.grad is not None and p.grad.any() for p in network.parameters())
+    assert all(p.grad is None for p in seeing.features.network.parameters())
+
+
 def test_latents_are_standard_after_measuring(frames):
     network = tokenizer()
     measure_statistics(network, frames)

@@ -101,6 +101,17 @@ def test_the_network_sees_each_frame_at_the_level_it_is_told(parts):
     assert told.tau.unique().numel() > 8
 
 
+def test_noisier_frames_weigh_less_if_asked(parts):
+    """By the weight 0.9 tau + 0.1; as much as others unless asked."""
+    even, ramp = objective(parts), objective(parts, floor=0.1)
+    batch, told = even.batch(0), Told(torch.zeros(4, 8, LATENTS, 4))
+    losses = [float(each.loss(told, batch, 0)[0]) for each in (even, ramp)]
+    by_frame = (batch[0].square() * even.weights).mean(dim=(-2, -1))
+    assert losses[0] == pytest.approx(float(by_frame.mean()), rel=1e-5)
+    weighted = ((0.9 * told.tau + 0.1) * by_frame).mean()
+    assert losses[1] == pytest.approx(float(weighted), rel=1e-5)
+
+
 def test_draws_of_a_loss_are_a_function_of_the_step(parts):
     chosen = objective(parts)
     batch, told = chosen.batch(0), Told(torch.zeros(4, 8, LATENTS, 4))

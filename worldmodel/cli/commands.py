@@ -1,6 +1,6 @@
 """All commands, in the order in which `worldmodel --help` lists them."""
 
-from worldmodel.cli import gameplay, importing, judging, playing, running, training
+from worldmodel.cli import distilling, gameplay, importing, judging, playing, running, training
 from worldmodel.cli.command import Commands
 
 COMMANDS: Commands = {
@@ -8,6 +8,7 @@ COMMANDS: Commands = {
     **importing.COMMANDS,
     **training.COMMANDS,
     **running.COMMANDS,
+    **distilling.COMMANDS,
     **playing.COMMANDS,
     **judging.COMMANDS,
 }

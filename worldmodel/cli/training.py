@@ -68,6 +68,7 @@ FLOW = {
     "warm_start": "noise level at which begins what the motion network has moved along",
     "own": "share of the clips whose past the world dreams itself, once that has begun",
     "own_last": "share of the run, at its end, in which pasts are dreamed",
+    "floor": "weight of the loss at pure noise; at clean data it is 1",
 }
 
 
@@ -98,13 +99,19 @@ def train_tokenizer(parser: ArgumentParser) -> Run:
 
     parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
     _add_run(parser, "runs/tokenizer")
+    parser.add_argument(
+        "--perceptual", type=float, default=0.0, metavar="N",
+        help="weight of the distance of EfficientNet-lite0's features (default: 0)",
+    )  # fmt: skip
     _add_preset(parser, tokenizer=TOKENIZER, train_tokenizer=TRAIN)
 
     def run(options: Namespace) -> None:
         preset = preset_named(options.preset)
         sizes = changed(preset.tokenizer, options, TOKENIZER)
         config = changed(preset.train_tokenizer, options, TRAIN)
-        train_tokenizer(options.data, options.run, sizes, config, options.start)
+        train_tokenizer(
+            options.data, options.run, sizes, config, options.start, perceptual=options.perceptual
+        )
 
     return run
 

@@ -67,7 +67,7 @@ def next_frame(
     def denoiser(keys: Tensor) -> Denoise:
         def denoise(z: Tensor, tau: float, jump: float) -> Tensor:
             level = z.new_full((len(z), 1), tau)
-            length = z.new_zeros(len(z), 1)  # the plain flow: no jump is asked of the network
+            length = z.new_full((len(z), 1), jump)  # heeded by networks that have learned jumps
             return network(z[:, None], level, length, keys[:, None], cache, carried)[:, 0]
 
         return denoise

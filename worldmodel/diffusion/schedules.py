@@ -11,6 +11,23 @@ def even_times(steps: int) -> tuple[float, ...]:
     return tuple(i / steps for i in range(steps + 1))
 
 
+def visited_levels(steps: int, warm_start: float = 0.0) -> tuple[float, ...]:
+    """Levels between which play jumps in `steps` looks; `sample_warm` has the warm ones."""
+    if not warm_start:
+        return even_times(steps)
+    looks = max(1, steps - 1)  # after the first one at noise, which a single look leaves out
+    warm = tuple(warm_start + (1 - warm_start) * i / looks for i in range(looks + 1))
+    return warm if steps == 1 else (0.0, *warm)
+
+
+def level_weight(tau: Tensor, floor: float = 0.1) -> Tensor:
+    """Weight of a loss at noise level tau: `floor` at noise, 1 at clean data.
+
+    With 0.1 that of Dreamer 4 (arXiv 2509.24527): 0.9 tau + 0.1.
+    """
+    return floor + (1 - floor) * tau
+
+
 def draw_levels(batch: int, frames: int, generator: torch.Generator) -> Tensor:
     """Noise levels [b t] of diffusion forcing (arXiv 2407.01392) for training clips.
 

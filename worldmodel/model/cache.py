@@ -127,11 +127,13 @@ def join(caches: list[FrameCache]) -> FrameCache:
 
 def split(cache: FrameCache) -> list[FrameCache]:
     """The inverse of `join`."""
+    return [part(cache, i, 1) for i in range(len(cache.memory.count))]
+
+
+def part(cache: FrameCache, start: int, count: int) -> FrameCache:
+    """The caches of `count` players, from number `start` on."""
     memory = vars(cache.memory)
-    return [
-        FrameCache(Memory(**{k: v.narrow(_players(k), i, 1) for k, v in memory.items()}))
-        for i in range(len(cache.memory.count))
-    ]
+    return FrameCache(Memory(**{k: v.narrow(_players(k), start, count) for k, v in memory.items()}))
 
 
 def _players(name: str) -> int:

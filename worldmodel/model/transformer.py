@@ -39,6 +39,7 @@ class WorldConfig:
     stem_blocks: int = 2
     head_blocks: int = 1
     history: int = 0  # controls that the motion network is shown; 0: a world without motion
+    jumps: bool = False  # it has learned how far a look will jump; otherwise it is not told
 
     def __post_init__(self) -> None:
         sizes = *self.grid, self.latent_channels, self.controls, self.width, self.heads
@@ -196,6 +197,7 @@ class WorldTransformer(nn.Module):
         self, tau: Tensor, jump: Tensor, controls: Tensor, tau_before: Tensor, earlier: Tensor
     ) -> Tensor:
         """One vector [b t d] a frame: levels, jump, keys of this frame and of the last."""
+        jump = jump if self.config.jumps else torch.zeros_like(jump)
         waves = torch.cat([level_waves(x) for x in (tau, tau_before, jump)], dim=-1)
         total = self.levels(waves)
         for table, given, default in zip(

@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 from worldmodel.data.clips import FrameStore, clip_starts
 from worldmodel.data.episode import EpisodeWriter
@@ -11,6 +13,7 @@ from worldmodel.data.meta import Meta
 from worldmodel.errors import UserError
 
 LENGTH = 16  # frames of a scene: at least the window that a world remembers
+THUMBNAIL = 12, 16
 STRIDE = 10  # candidate scenes start every so many frames
 
 
@@ -26,10 +29,8 @@ def choose_scenes(store: FrameStore, count: int) -> list[int]:
     frames = store.frames[starts + LENGTH - 1].astype(np.float32)
     detail = np.abs(np.diff(frames, axis=2)).mean(axis=(1, 2, 3)) / (10 + frames.mean((1, 2, 3)))
     keep = np.argsort(detail)[-len(starts) // 3 :]
-    h, w = frames.shape[1] // 12, frames.shape[2] // 16
-    small = (
-        frames[keep].reshape(len(keep), 12, h, 16, w, 3).mean(axis=(2, 4)).reshape(len(keep), -1)
-    )
+    pictures = torch.from_numpy(frames[keep]).movedim(-1, 1)
+    small = F.adaptive_avg_pool2d(pictures, THUMBNAIL).flatten(1).numpy()
     chosen = [int(np.argmax(detail[keep]))]
     nearest = np.full(len(keep), np.inf)
     while len(chosen) < count:

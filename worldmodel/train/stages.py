@@ -31,7 +31,11 @@ from worldmodel.train.devices import on_its_device
 from worldmodel.train.latents import LatentClips, carry_frames, encode_frames
 from worldmodel.train.loop import train
 from worldmodel.train.objectives.photometric import Photometric
-from worldmodel.train.objectives.reconstruction import Reconstruction, measure_statistics
+from worldmodel.train.objectives.reconstruction import (
+    Reconstruction,
+    ReconstructionConfig,
+    measure_statistics,
+)
 from worldmodel.train.objectives.rectified_flow import FlowConfig, RectifiedFlow, frame_correlation
 from worldmodel.train.ranks import in_turn, join_ranks, rank, wait_for_ranks
 from worldmodel.train.state import latest_state, saved_step
@@ -46,13 +50,14 @@ def train_tokenizer(
     sizes: TokenizerConfig,
     config: TrainConfig,
     start: Path | None = None,
+    *,
+    perceptual: float = 0.0,
 ) -> Tokenizer:
     """Train a tokenizer on `data/train`, judge it on `data/heldout`; returns averaged weights.
 
     A new run begins with the weights of the file `start`, if one is given, here and in the other
-    stages.
-
-    Frames are what `worldmodel prepare` wrote. Ends with `run/tokenizer.safetensors`. Raises
+    stages. Frames are what `worldmodel prepare` wrote; `perceptual` weighs the distance of
+    features. Ends with `run/tokenizer.safetensors`. Raises
     UserError when sizes and data do not fit or the run folder holds another configuration.
     """
     store, heldout = FrameStore(data / "train"), FrameStore(data / "heldout")
@@ -61,13 +66,16 @@ def train_tokenizer(
             f"the frames in {data} are {store.size[1]}x{store.size[0]}, the tokenizer is for "
             f"{sizes.width}x{sizes.height}; give --height {store.size[0]} --width {store.size[1]}"
         )
-    note_configuration(run, {"tokenizer": sizes, "train": config})
+    chosen = {"reconstruction": ReconstructionConfig(perceptual=perceptual)} if perceptual else {}
+    note_configuration(run, {"tokenizer": sizes, "train": config, **chosen})
     torch.manual_seed(config.seed)
     network = Tokenizer(sizes).to(memory_format=torch.channels_last)
     if start:
         begin_with(network, start)
     part = config.parts()
-    objective = Reconstruction(store.frames, heldout.frames, batch=part.batch, seed=config.seed)
+    objective = Reconstruction(
+        store.frames, heldout.frames, batch=part.batch, seed=config.seed, perceptual=perceptual
+    )
     average = train(network, objective, config, run)
     measure_statistics(average, store.frames)
     if rank() == 0:

@@ -1,5 +1,6 @@
-"""Tokenizer reconstruction: L1 on pixels and on picture gradients, latents a little noised."""
+"""Tokenizer reconstruction: pixels, picture gradients and, if asked, features; noised latents."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,18 @@ from torch import Tensor, nn
 
 from worldmodel.model.tokenizer import Tokenizer, to_float
 from worldmodel.train.metrics import psnr
+from worldmodel.train.objectives.perceptual import PictureFeatures, feature_distance
 from worldmodel.train.pictures import save_sheet
 
 GRADIENT_WEIGHT = 1.0
 SQUARE_WEIGHT = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReconstructionConfig:
+    """What is noted of a run whose pictures are also compared by features."""
+
+    perceptual: float
 
 
 class Reconstruction:
@@ -20,12 +29,15 @@ class Reconstruction:
 
     `noise` is the largest deviation of Gaussian noise on the bounded latents: each picture draws
     its own in 0..noise, so that small errors of the world model decode to small errors (RAE).
+    `perceptual` weighs the distance of the pictures' features.
     """
 
     def __init__(
-        self, frames: np.ndarray, heldout: np.ndarray, *, batch: int, seed: int, noise: float = 0.1
-    ) -> None:
-        self.frames, self.seed, self.noise = frames, seed, noise
+        self, frames: np.ndarray, heldout: np.ndarray, *, batch: int, seed: int,
+        noise: float = 0.1, perceptual: float = 0.0,
+    ) -> None:  # fmt: skip
+        self.frames, self.seed, self.noise, self.perceptual = frames, seed, noise, perceptual
+        self.features = PictureFeatures() if perceptual else None
         self.frames_per_step = batch
         self.heldout = heldout[np.linspace(0, len(heldout) - 1, min(256, len(heldout)), dtype=int)]
 
@@ -44,9 +56,15 @@ class Reconstruction:
         size = torch.rand(len(pictures), 1, 1, 1, generator=draw) * self.noise
         output = network(pictures, size * torch.randn(shape, generator=draw)).float()
         absolute, square = F.l1_loss(output, pictures), F.mse_loss(output, pictures)
-        gradient = _gradient_loss(output, pictures)
+        gradient = gradient_loss(output, pictures)
         loss = absolute + GRADIENT_WEIGHT * gradient + SQUARE_WEIGHT * square
-        return loss, {"l1": absolute.detach(), "psnr": -10 * torch.log10(square.detach())}
+        values = {"l1": absolute.detach(), "psnr": -10 * torch.log10(square.detach())}
+        if self.features:
+            with torch.no_grad():
+                true = self.features(pictures)
+            far = feature_distance(self.features(output), true).mean()
+            loss, values["features"] = loss + self.perceptual * far, far.detach()
+        return loss, values
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -66,10 +84,12 @@ class Reconstruction:
         return network.decode(network.encode(frames))
 
 
-def _gradient_loss(a: Tensor, b: Tensor) -> Tensor:
-    """L1 between horizontal and vertical differences [b 3 H W]."""
-    across = F.l1_loss(a.diff(dim=-1), b.diff(dim=-1))
-    return across + F.l1_loss(a.diff(dim=-2), b.diff(dim=-2))
+def gradient_loss(a: Tensor, b: Tensor, weights: Tensor | float = 1.0) -> Tensor:
+    """L1 between horizontal and vertical differences of [b 3 H W], weighted by picture [b]."""
+    across, down = (
+        (a.diff(dim=dim) - b.diff(dim=dim)).abs().mean(dim=(1, 2, 3)) for dim in (-1, -2)
+    )
+    return ((across + down) * weights).mean()
 
 
 @torch.no_grad()

@@ -14,7 +14,12 @@ from torch import Tensor
 from worldmodel.data.clips import ClipSampler, gather
 from worldmodel.diffusion.path import noised
 from worldmodel.diffusion.rollout import next_frame, prefill, rollout
-from worldmodel.diffusion.schedules import context_levels, draw_levels, even_times
+from worldmodel.diffusion.schedules import (
+    context_levels,
+    draw_levels,
+    even_times,
+    level_weight,
+)
 from worldmodel.errors import UserError
 from worldmodel.model.motion import Carrier
 from worldmodel.model.tokenizer import Tokenizer
@@ -42,6 +47,7 @@ class FlowConfig:
     warm_start: float = 0.7  # level at which known places begin, there and in play
     own: float = 0.5  # share of the clips whose past is dreamed, once that has begun
     own_last: float = 0.3  # share of the run, at its end, in which pasts are dreamed
+    floor: float = 1.0  # weight of the loss at pure noise; 1 at clean data
 
 
 class RectifiedFlow:
@@ -94,7 +100,8 @@ class RectifiedFlow:
             network, clean, controls, carried, tau, draw, shown=shown, weights=self.weights
         )
         pure = by_frame.detach()[tau == 0]
-        return by_frame.mean(), {"pure_noise": pure.mean() if len(pure) else pure.sum()}
+        loss = (level_weight(tau, self.flow.floor) * by_frame).mean()
+        return loss, {"pure_noise": pure.mean() if len(pure) else pure.sum()}
 
     def _with_own_past(
         self, network: WorldTransformer, clean: Tensor, controls: Tensor, carried: list[Tensor],

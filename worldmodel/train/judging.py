@@ -1,0 +1,176 @@
+"""How sharp and how near to the truth a world dreams, on training episodes kept aside.
+
+Choices between stages are made on these; held-out episodes are for `worldmodel evaluate` alone.
+Shapes: b clips, t frames, n latents of a frame, c channels, m controls.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from worldmodel.data.clips import ClipSampler, FrameStore, Span, gather
+from worldmodel.diffusion.rollout import prefill, rollout
+from worldmodel.diffusion.samplers import sampler_named
+from worldmodel.diffusion.schedules import even_times
+from worldmodel.errors import UserError
+from worldmodel.model.efficientnet import VARIANTS, load_efficientnet
+from worldmodel.model.motion import Carrier
+from worldmodel.model.tokenizer import Tokenizer, to_float
+from worldmodel.model.transformer import WorldTransformer
+from worldmodel.train.finished import open_world, play_setting
+from worldmodel.train.metrics import psnr
+from worldmodel.train.objectives.perceptual import feature_distance
+from worldmodel.train.pictures import save_sheet
+
+ASIDE = 20  # one in so many training episodes is kept aside, the last ones
+FRAMES = (1, 2, 4, 8, 16)  # on the world's own output, in the figures
+PART = 64  # frames decoded at once
+DEEP = 5  # stages of a network whose features are compared, to a sixteenth of the picture
+
+Distance = Callable[[Tensor, Tensor], Tensor]  # of frames uint8 [n H W 3], a value each [n]
+
+
+def judge_world(
+    data: Path, checkpoint: Path, *, clips: int = 24, steps: int | None = None,
+    warm_start: float | None = None, sampler: str | None = None, guidance: float | None = None,
+    features: str | None = None, picture: Path | None = None,
+) -> dict[str, float]:  # fmt: skip
+    """Figures of rollouts on training episodes kept aside; settings are the world's unless given.
+
+    `features` names the network (lite0, lite2) whose feature distance is measured as well.
+    """
+    if features not in (None, *VARIANTS):
+        raise UserError(f"unknown features {features!r}; choose one of {', '.join(VARIANTS)}")
+    world = open_world(checkpoint, data)
+    setting = play_setting(world)
+    given = {"warm_start": warm_start, "guidance": guidance}
+    setting |= {name: value for name, value in given.items() if value is not None}
+    setting |= {"times": even_times(steps)} if steps else {}
+    setting |= {"sampler": sampler_named(sampler)} if sampler else {}
+    carrier = Carrier(world.motion, world.tokenizer) if world.motion else None
+    judged = draw_aside(
+        FrameStore(data / "train"), world.tokenizer, clips, world.config.world.window
+    )
+    world.network.to(memory_format=torch.channels_last)
+    frames = dreamed(world.network, world.tokenizer, carrier, judged, **setting)
+    if picture:
+        save_sheet(sheet(frames, judged), picture)
+    distances = {features: features_distance(features)} if features else {}
+    own = dream_figures(decoded(world.tokenizer, judged.latents[:, judged.context :]), judged)
+    figures = {"tokenizer_sharpness": own["sharpness_1"]}
+    return figures | dream_figures(frames, judged, distances)
+
+
+def set_aside(episodes: Sequence[Span]) -> tuple[Sequence[Span], Sequence[Span]]:
+    """Training episodes to learn from, and those to choose on. Raises UserError when only one."""
+    if len(episodes) < 2:
+        raise UserError(
+            "there is one training episode, none can be kept aside to choose on; collect more"
+        )
+    count = max(1, len(episodes) // ASIDE)
+    return episodes[:-count], episodes[-count:]
+
+
+@dataclass(frozen=True)
+class AsideClips:
+    """Clips of training episodes kept aside: `context` real frames, then those to be dreamed."""
+
+    frames: Tensor  # uint8 [b t H W 3]
+    latents: Tensor  # float32 [b t n c]
+    controls: Tensor  # float32 [b t m]
+    context: int
+
+    @property
+    def truth(self) -> Tensor:
+        return self.frames[:, self.context :]
+
+
+@torch.no_grad()
+def draw_aside(
+    store: FrameStore, tokenizer: Tokenizer, count: int, context: int, horizon: int = max(FRAMES)
+) -> AsideClips:
+    """`count` clips, drawn in proportion to their motion with a fixed seed."""
+    length, (_, aside) = context + horizon, set_aside(store.episodes)
+    drawn = ClipSampler(aside, store.motion, length=length, seed=5, moving=1.0).draw(0, count)
+    frames, controls = (
+        torch.from_numpy(gather(array, drawn, length)) for array in (store.frames, store.controls)
+    )
+    latents = torch.stack([tokenizer.encode(clip) for clip in frames])
+    return AsideClips(frames, latents, controls.float(), context)
+
+
+@torch.no_grad()
+def dreamed(
+    network: WorldTransformer, tokenizer: Tokenizer, carrier: Carrier | None, clips: AsideClips,
+    **setting: object,
+) -> Tensor:  # fmt: skip
+    """Frames uint8 [b t H W 3] on the world's own output; `setting` is `next_frame`'s."""
+    clamp = tokenizer.clamp
+    return decoded(tokenizer, dreamed_latents(network, carrier, clips, clamp=clamp, **setting))
+
+
+@torch.no_grad()
+def dreamed_latents(
+    network: WorldTransformer, carrier: Carrier | None, clips: AsideClips, **setting: object
+) -> Tensor:
+    """The same as latents [b t n c]."""
+    at, count = clips.context, len(clips.latents)
+    cache = network.empty_cache(count)
+    prefill(network, cache, clips.latents[:, :at], clips.controls[:, :at], carrier)
+    shape = clips.latents[:, at:].shape
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(9))
+    return rollout(network, cache, clips.controls[:, at:], noise, carrier=carrier, **setting)
+
+
+def decoded(tokenizer: Tokenizer, latents: Tensor) -> Tensor:
+    """Latents [b t n c] as frames uint8 [b t H W 3]."""
+    flat = rearrange(latents, "b t n c -> (b t) n c").float().split(PART)
+    frames = torch.cat([tokenizer.decode(part) for part in flat])
+    return rearrange(frames, "(b t) h w c -> b t h w c", b=len(latents))
+
+
+def dream_figures(
+    frames: Tensor, clips: AsideClips, distances: dict[str, Distance] | None = None
+) -> dict[str, float]:
+    """Means over clips, frame by frame: PSNR over repeating the last real frame, the share of the
+    truth's sharpness, and what `distances` measure."""
+    truth, last = clips.truth, clips.frames[:, clips.context - 1 : clips.context]
+    gained = (psnr(frames, truth) - psnr(last, truth)).mean(dim=0)
+    sharp = [sharpness(x).mean(dim=0) for x in (frames, truth)]
+    columns = {"over_repeat": gained, "sharpness": sharp[0] / sharp[1]}
+    for name, distance in (distances or {}).items():
+        far = distance(frames.flatten(0, 1), truth.flatten(0, 1))
+        columns[name] = far.unflatten(0, truth.shape[:2]).mean(dim=0)
+    shown = [frame for frame in FRAMES if frame <= truth.shape[1]]
+    return {f"{name}_{i}": float(value[i - 1]) for name, value in columns.items() for i in shown}
+
+
+def features_distance(name: str) -> Distance:
+    """Distance in the features of an EfficientNet, between uint8 frames [n H W 3]."""
+    network = load_efficientnet(name).to(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def distance(a: Tensor, b: Tensor) -> Tensor:
+        pairs = zip(a.split(PART), b.split(PART), strict=True)
+        seen = ([network.stages(to_float(x), DEEP) for x in pair] for pair in pairs)
+        return torch.cat([feature_distance(*pair) for pair in seen])
+
+    return distance
+
+
+def sharpness(frames: Tensor) -> Tensor:
+    """Mean absolute difference of neighbouring pixels of frames uint8 [... H W 3], in 0..255."""
+    across, down = (frames.float().diff(dim=dim).abs().mean(dim=(-3, -2, -1)) for dim in (-2, -3))
+    return (across + down) / 2
+
+
+def sheet(frames: Tensor, clips: AsideClips, count: int = 6) -> list[np.ndarray]:
+    """Rows of a contact sheet: truth above, dream below, from clips far from each other."""
+    chosen = torch.linspace(0, len(frames) - 1, min(count, len(frames))).long()
+    at = [frame - 1 for frame in FRAMES if frame <= frames.shape[1]]
+    return [x[i][at].numpy() for i in chosen for x in (clips.truth, frames)]

@@ -1,0 +1,42 @@
+"""Pictures compared by what a trained network sees in them.
+
+Shapes: b pictures, f features of a stage, h w its grid, H W pixels.
+"""
+
+import torch
+from torch import Tensor
+
+from worldmodel.model.efficientnet import load_efficientnet
+
+STAGES = (0, 1, 2)  # of EfficientNet-lite0: strides 2, 4 and 8, where textures are told apart
+TINY = 1e-6
+
+Features = list[Tensor]
+
+
+class PictureFeatures:
+    """Frozen features of EfficientNet-lite0. Not a module: it is nobody's weights to train."""
+
+    def __init__(self) -> None:
+        self.network = load_efficientnet("lite0").to(memory_format=torch.channels_last)
+
+    def __call__(self, pictures: Tensor) -> Features:
+        """Pictures [b 3 H W], about 0..1 -> features [b f h w] of STAGES."""
+        self.network.to(pictures.device)
+        shown = pictures.contiguous(memory_format=torch.channels_last)
+        stages = self.network.stages(shown, count=max(STAGES) + 1)
+        return [stages[i] for i in STAGES]
+
+
+def feature_distance(a: Features, b: Features) -> Tensor:
+    """Squared distance [b] of features of unit length, averaged over places, summed over stages.
+
+    LPIPS (arXiv 1801.03924, equation 1) without its learned weights.
+    """
+    pairs = zip(a, b, strict=True)
+    return sum((_unit(x) - _unit(y)).square().sum(dim=1).mean(dim=(1, 2)) for x, y in pairs)
+
+
+def _unit(x: Tensor) -> Tensor:
+    x = x.float()
+    return x / (x.square().sum(dim=1, keepdim=True) + TINY).sqrt()
