@@ -20,6 +20,7 @@ from worldmodel.checkpoint import (
     tokenizer_hash,
 )
 from worldmodel.data.clips import FrameStore
+from worldmodel.data.provenance import Source, read_sources, source_of, write_sources
 from worldmodel.errors import UserError
 from worldmodel.model.motion import Carrier, Motion, MotionConfig
 from worldmodel.model.tokenizer import Tokenizer, TokenizerConfig
@@ -47,6 +48,7 @@ def train_tokenizer(
             f"{sizes.width}x{sizes.height}; give --height {store.size[0]} --width {store.size[1]}"
         )
     note_configuration(run, {"tokenizer": sizes, "train": config})
+    write_sources(run, [source_of(store)])
     torch.manual_seed(config.seed)
     network = Tokenizer(sizes).to(memory_format=torch.channels_last)
     objective = Reconstruction(store.frames, heldout.frames, batch=config.batch, seed=config.seed)
@@ -67,6 +69,8 @@ def train_world(
 ) -> WorldTransformer:
     """Train a world on the latents of `data`; ends with a playable checkpoint in `run/checkpoint`.
 
+    Its data.json says what it and what it starts from were trained on.
+
     `tokenizer` and `motion` are files or the run folders that hold them; without motion the world
     starts each frame from the last one as it was. Latents are encoded once and kept beside the
     frames. Returns averaged weights.
@@ -81,6 +85,8 @@ def train_world(
         history=mover.config.history if mover else 0,
     )
     note_configuration(run, {"world": sizes, "flow": flow, "train": config})
+    sources = [source_of(store), *_sources_of(tokenizer, motion)]
+    write_sources(run, sources)
     train_set, heldout_set = (
         latent_clips(part, tokens, mover, config) for part in (store, heldout)
     )
@@ -103,6 +109,7 @@ def train_world(
 
     def publish(average: nn.Module) -> None:
         save_checkpoint(run / "checkpoint", about, tokens, average, mover)
+        write_sources(run / "checkpoint", sources)
 
     return train(network, objective, config, run, publish)
 
@@ -129,6 +136,7 @@ def train_motion(
         controls=store.space.size,
     )
     note_configuration(run, {"motion": sizes, "train": config})
+    write_sources(run, [source_of(store), *_sources_of(tokenizer)])
     latents, heldout_latents = (encode_frames(part, tokens, config) for part in (store, heldout))
     torch.manual_seed(config.seed)
     network = Motion(sizes).to(memory_format=torch.channels_last)
@@ -146,6 +154,11 @@ def open_tokenizer(path: Path) -> Tokenizer:
     """The tokenizer of a run folder or of a file."""
     tokens = load_tokenizer(path / TOKENIZER if path.is_dir() else path)
     return tokens.to(memory_format=torch.channels_last)
+
+
+def _sources_of(*places: Path | None) -> list[Source]:
+    """What the networks that a stage starts from were trained on."""
+    return [source for place in places if place for source in read_sources(place)]
 
 
 def note_configuration(run: Path, parts: dict[str, object]) -> None:
