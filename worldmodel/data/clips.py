@@ -32,7 +32,8 @@ class FrameStore:
     frames uint8 [n h w 3], controls float32 [n k] and motion float32 [n] (mean absolute change
     from the frame before, 0 to 255; 0 where an episode starts) are mapped, not read.
     controls[i] produced frames[i]. `rules` are what a view was curated by, `sources` the stores
-    whose rows it shows; arrays have none. Raises UserError when the folder is missing or damaged.
+    whose rows it shows; arrays have none. Without `labelled`, controls are zeros that say nothing.
+    Raises UserError when the folder is missing or damaged.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -44,6 +45,7 @@ class FrameStore:
             self.fps, self.size = float(self.record["fps"]), tuple(self.record["size"])
             self.game, self.licence = self.record["game"], self.record["licence"]
             self.source: str = self.record["source"]
+            self.labelled = self.record.get("actions") != "unknown"
             view = self.record.get("view")
             self.rules: dict[str, Any] | None = view["rules"] if view else None
             self._pieces = np.array(view["pieces"]).reshape(-1, 2) if view else None
