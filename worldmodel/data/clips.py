@@ -17,13 +17,14 @@ INDEX = "episodes.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """Where an episode lies in the arrays: rows start to stop - 1."""
+    """Where an episode lies in the arrays: rows start to stop - 1; `actions` known or unknown."""
 
     name: str
     start: int
     stop: int
     seed: int
     player: str
+    actions: str = "known"
 
 
 class FrameStore:
@@ -31,9 +32,9 @@ class FrameStore:
 
     frames uint8 [n h w 3], controls float32 [n k] and motion float32 [n] (mean absolute change
     from the frame before, 0 to 255; 0 where an episode starts) are mapped, not read.
-    controls[i] produced frames[i]. `rules` are what a view was curated by, `sources` the stores
-    whose rows it shows; arrays have none. Without `labelled`, controls are zeros that say nothing.
-    Raises UserError when the folder is missing or damaged.
+    controls[i] produced frames[i]; it is NaN where the actions are unknown. `rules` are what a
+    view was curated by, `sources` the stores whose rows it shows; arrays have none. Raises
+    UserError when the folder is missing or damaged.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -45,7 +46,6 @@ class FrameStore:
             self.fps, self.size = float(self.record["fps"]), tuple(self.record["size"])
             self.game, self.licence = self.record["game"], self.record["licence"]
             self.source: str = self.record["source"]
-            self.labelled = self.record.get("actions") != "unknown"
             view = self.record.get("view")
             self.rules: dict[str, Any] | None = view["rules"] if view else None
             self._pieces = np.array(view["pieces"]).reshape(-1, 2) if view else None
@@ -145,6 +145,11 @@ def clip_starts(episodes: Sequence[Span], length: int) -> np.ndarray:
     """Return every row, int64, where a clip of `length` frames inside one episode can start."""
     ranges = [np.arange(span.start, span.stop - length + 1) for span in episodes]
     return np.concatenate(ranges).astype(np.int64) if ranges else np.zeros(0, np.int64)
+
+
+def labelled(episodes: Sequence[Span]) -> list[Span]:
+    """Return the episodes whose actions are known."""
+    return [span for span in episodes if span.actions == "known"]
 
 
 def clip_motion(motion: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:

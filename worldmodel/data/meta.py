@@ -10,12 +10,17 @@ from worldmodel.games.base import ControlSpace
 
 SCHEMA = 1
 ALIGNMENT = "action[k] produced frame[k]"
+ACTIONS = ("known", "unknown")
 AXES = {"look_x": "dx", "look_y": "dy"}  # our axis -> field of "mouse"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Meta:
-    """Where the frames come from; `size` is (height, width), `fps` frames a second."""
+    """Where the frames come from; `size` is (height, width), `fps` frames a second.
+
+    `actions` is "unknown" where nobody recorded the keys (the controls are zeros that mean
+    nothing); `source` says what an imported episode was made of.
+    """
 
     fps: float
     size: tuple[int, int]
@@ -24,6 +29,13 @@ class Meta:
     seed: int
     player: str
     licence: str
+    actions: str = "known"
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError when `actions` is neither known nor unknown."""
+        if self.actions not in ACTIONS:
+            raise ValueError(f"actions should be one of {ACTIONS}, not {self.actions!r}")
 
     def to_json(self, frames: int) -> dict[str, Any]:
         """Return the content of meta.json for an episode of so many frames."""
@@ -37,6 +49,8 @@ class Meta:
             "seed": self.seed,
             "player": self.player,
             "licence": self.licence,
+            "actions": self.actions,
+            "source": self.source,
             "controls": self.controls.to_json(),
         }
 
@@ -52,6 +66,8 @@ class Meta:
             seed=int(record["seed"]),
             player=str(record["player"]),
             licence=str(record["licence"]),
+            actions=str(record.get("actions", "known")),
+            source=str(record.get("source", "")),
         )
 
 

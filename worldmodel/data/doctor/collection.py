@@ -26,6 +26,7 @@ class Part:
     frames: int
     seed: int
     player: str
+    labelled: bool
     place: int
 
     def __str__(self) -> str:
@@ -79,6 +80,7 @@ class PreparedEpisodes:
                         frames=span.stop - span.start,
                         seed=span.seed,
                         player=span.player,
+                        labelled=span.actions == "known",
                         place=len(self._rows),
                     )
                 )
@@ -91,7 +93,7 @@ class PreparedEpisodes:
 
     def controls(self, part: Part) -> np.ndarray | None:
         store, first = self._rows[part.place]
-        if not store.labelled:
+        if not part.labelled:
             return None
         return np.asarray(store.controls[first : first + part.frames])
 
@@ -121,7 +123,7 @@ class RecordedEpisodes:
         meta = kept[0][1]
         self.space, self.fps, self.size, self.game = meta.controls, meta.fps, meta.size, meta.game
         self.damaged = tuple(damaged)
-        self._folders, self._metas = [p for p, *_ in kept], [m for _, m, _ in kept]
+        self._folders = [path for path, *_ in kept]
         self.parts = tuple(
             Part(
                 split=path.parent.name if path.parent != folder else "",
@@ -129,6 +131,7 @@ class RecordedEpisodes:
                 frames=count,
                 seed=meta.seed,
                 player=meta.player,
+                labelled=meta.actions == "known",
                 place=place,
             )
             for place, (path, meta, count) in enumerate(kept)
@@ -139,7 +142,7 @@ class RecordedEpisodes:
         return np.concatenate(list(decode_frames(path, self.size, start=start, count=count)))
 
     def controls(self, part: Part) -> np.ndarray | None:
-        if not labelled(self._metas[part.place]):
+        if not part.labelled:
             return None
         return read_actions(self._actions(part), part.frames, self.space)[0]
 
@@ -152,11 +155,6 @@ class RecordedEpisodes:
 
 def _world(meta: Meta) -> str:
     return f"{meta.size} {meta.fps} {meta.controls.to_json()}"
-
-
-def labelled(meta: Meta) -> bool:
-    """Whether it is known what was pressed: false for video that came without actions."""
-    return vars(meta).get("actions", "recorded") != "unknown"
 
 
 def open_collection(folder: str | Path) -> Collection:

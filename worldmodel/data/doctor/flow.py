@@ -18,11 +18,18 @@ def grid_of(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def shrink(frames: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """Return grey pictures, float32 [t h w] in 0 to 255, each cell the mean of the pixels below."""
+    """Return small pictures, float32 [t h w 3] in 0 to 255, each cell the mean of the pixels below,
+    of uint8 [t H W 3]."""
     t, height, width, _ = frames.shape
-    across = (_averaging(width, grid[1])[:, None] * GREY[:, None]).reshape(-1, grid[1])
+    across = np.kron(_averaging(width, grid[1]), np.eye(3, dtype=np.float32))  # W 3, w 3
     rows = frames.reshape(t * height, width * 3).astype(np.float32) @ across
-    return np.matmul(_averaging(height, grid[0]).T, rows.reshape(t, height, grid[1]))
+    small = np.matmul(_averaging(height, grid[0]).T, rows.reshape(t, height, -1))
+    return small.reshape(t, *grid, 3)
+
+
+def grey(pictures: np.ndarray) -> np.ndarray:
+    """Return the brightness, float32 [...], of pictures [... 3]."""
+    return pictures @ GREY
 
 
 def _averaging(length: int, cells: int) -> np.ndarray:

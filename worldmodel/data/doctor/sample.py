@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldmodel.data.doctor.collection import Collection, Part
-from worldmodel.data.doctor.flow import block_change, grid_of, image_flow, shrink
+from worldmodel.data.doctor.flow import block_change, grey, grid_of, image_flow, shrink
 from worldmodel.data.prepare import motion
 from worldmodel.data.progress import Progress
 from worldmodel.errors import UserError
@@ -19,21 +19,22 @@ SHORTEST = 16
 class Stretch:
     """Frames start to start + t - 1 of an episode, as far as they are needed.
 
-    `small` float32 [t h w] grey cells, `change` float32 [t] the mean absolute change of the whole
-    picture since the frame before (0 for the first), `flow` and `blocks` float32 [t-1, ...] how
-    blocks moved and changed, `controls` float32 [t k] or None where they are not known.
+    `colours` uint8 [t h w 3] are pictures of a few dozen cells, `change` float32 [t] the mean
+    absolute change of the whole picture since the frame before (0 for the first), `flow` and
+    `blocks` float32 [t-1, ...] how blocks moved and changed, `controls` float32 [t k] or None
+    where they are not known.
     """
 
     part: Part
     start: int
-    small: np.ndarray
+    colours: np.ndarray
     change: np.ndarray
     flow: np.ndarray
     blocks: np.ndarray
     controls: np.ndarray | None
 
     def __len__(self) -> int:
-        return len(self.small)
+        return len(self.colours)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,8 @@ def take_sample(collection: Collection, *, frames: int, seconds: float) -> Sampl
         for start in range(0, part.frames, LENGTH)
         if part.frames - start >= SHORTEST or start == 0
     ]
-    count = min(len(pieces), max(1, frames // LENGTH))
+    mean = sum(length for *_, length in pieces) / len(pieces)
+    count = min(len(pieces), max(1, round(frames / mean)))
     chosen = np.unique(np.linspace(0, len(pieces) - 1, count).round().astype(int))
     reading = _Reading(collection)
     stretches: dict[int, Stretch] = {}
@@ -112,11 +114,12 @@ class _Reading:
         except UserError as error:
             self.damaged[part.place] = str(error)
             return None
-        small, controls = shrink(pictures, self.grid), self.controls.get(part.place)
+        colours, controls = shrink(pictures, self.grid), self.controls.get(part.place)
+        small = grey(colours)
         return Stretch(
             part=part,
             start=start,
-            small=small,
+            colours=np.round(colours).astype(np.uint8),
             change=motion(pictures),
             flow=image_flow(small),
             blocks=block_change(small),
