@@ -37,6 +37,8 @@ def examine_alignment(found: Answers | None) -> Finding:
             name="alignment", verdict=Verdict.UNSURE, sentence=sentence, figures=figures
         )
     verdict, sentence = _judge(lag, total)
+    middle, low, high = margin
+    sentence += f" The next lag's answer is {middle:.0%} weaker ({low:.0%} to {high:.0%})."
     figures["best lag"] = lag
     return Finding(name="alignment", verdict=verdict, sentence=sentence, figures=figures)
 

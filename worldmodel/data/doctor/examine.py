@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from worldmodel.data.doctor.alignment import examine_alignment
 from worldmodel.data.doctor.answers import answers
@@ -30,6 +31,25 @@ class Examination:
     @property
     def wrong(self) -> list[Finding]:
         return [one for one in self.findings if one.verdict == Verdict.WRONG]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what --json prints."""
+        return {
+            "data": str(self.collection.folder),
+            "frames looked at": self.sample.frames,
+            "whole": self.sample.whole,
+            "wrong": [one.name for one in self.wrong],
+            "findings": [one.to_json() for one in self.findings],
+        }
+
+    def summary(self) -> str:
+        """Return lines for the terminal, one a finding."""
+        part = "all" if self.sample.whole else "a sample"
+        lines = [f"{self.collection.folder}: {self.sample.frames:,} frames looked at, {part}"]
+        lines += [f"{one.verdict:>11}  {one.name}: {one.sentence}" for one in self.findings]
+        count = len(self.wrong)
+        lines.append(f"{count} findings are wrong" if count else "nothing wrong was found")
+        return "\n".join(lines)
 
 
 def examine(data: str | Path, *, frames: int = 20_000, seconds: float = 45.0) -> Examination:

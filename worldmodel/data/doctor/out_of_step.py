@@ -9,6 +9,7 @@ from worldmodel.data.doctor.finding import Finding, Verdict
 from worldmodel.data.doctor.response import LAGS
 
 SURE = 6.0  # deviations of what chance gives
+FEWEST = 10  # changes of controls in an episode
 WEAKER = 0.5  # at the common lag, as a share of the answer at the episode's own
 
 
@@ -19,15 +20,17 @@ def examine_steps(found: Answers | None, lag: int | None, parts: dict[int, Part]
         sentence = "Single episodes are compared where a dozen of them have a common lag."
         return Finding(name=name, verdict=Verdict.UNSURE, sentence=sentence)
     scores = _scores(found, lag)  # groups n
+    told = _squares(found).sum(1) >= FEWEST
     common = scores[:, LAGS.index(lag)]
     best = scores.max(1)
-    apart = (best > SURE) & (common < WEAKER * best)
+    clear = told & (best > SURE)
+    apart = clear & (common < WEAKER * best)
     lags = {
         str(parts[place]): LAGS[int(row.argmax())]
         for place, row, is_apart in zip(found.places, scores, apart, strict=True)
         if is_apart
     }
-    figures = {"episodes": len(scores), "clear": int((best > SURE).sum()), "out of step": lags}
+    figures = {"episodes": len(scores), "clear": int(clear.sum()), "out of step": lags}
     if not lags:
         sentence = f"{figures['clear']} of {len(scores)} episodes show a lag: the common one."
         return Finding(name=name, verdict=Verdict.OK, sentence=sentence, figures=figures)
@@ -45,6 +48,11 @@ def _scores(found: Answers, lag: int) -> np.ndarray:
     response = found.response[LAGS.index(lag)]  # k d
     filtered = response @ found.precision
     match = np.einsum("gnkd,kd->gn", products, filtered)
-    squares = found.moments.xx.diagonal(axis1=1, axis2=2).reshape(shape[:3])[:, LAGS.index(0)]
-    chance = np.sqrt(squares @ np.einsum("kd,kd->k", filtered, response))
+    chance = np.sqrt(_squares(found) @ np.einsum("kd,kd->k", filtered, response))
     return match / np.maximum(chance[:, None], 1e-6)
+
+
+def _squares(found: Answers) -> np.ndarray:
+    """Sum of each control's squared changes in each group [g k]: for a button, their number."""
+    squares = found.moments.xx.diagonal(axis1=1, axis2=2)
+    return squares.reshape(len(squares), len(LAGS), -1)[:, LAGS.index(0)]
