@@ -44,6 +44,30 @@ def doctor(parser: ArgumentParser) -> Run:
     return run
 
 
+def curate(parser: ArgumentParser) -> Run:
+    from worldmodel.data.curation.curate import curate
+    from worldmodel.data.curation.rules import read_rules
+
+    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
+    parser.add_argument("rules", type=Path, help="TOML file that says what is left out")
+    parser.add_argument("out", type=Path, help="folder for the view; train on it as on arrays")
+    add_json(parser)
+
+    def run(options: Namespace) -> None:
+        figures = curate(options.data, read_rules(options.rules), options.out)
+        if options.json:
+            print(json.dumps(figures, indent=2))
+            return
+        for split, counts in figures.items():
+            total = sum(counts.values())
+            print(f"{options.out / split}: {total:,} frames")
+            for reason, count in counts.items():
+                print(f"  {reason:28} {count:10,}  {count / total:.1%}")
+
+    return run
+
+
 COMMANDS: Commands = {
     "doctor": (doctor, "say what is in a data set, and what is wrong with it"),
+    "curate": (curate, "choose from prepared arrays by rules, without copying them"),
 }

@@ -1,6 +1,7 @@
 """A tokenizer's latents of every prepared frame, encoded once and cached beside the frames."""
 
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -95,9 +96,36 @@ def _produce_all(store: FrameStore, produce: Produce, path: Path, batch: int, ev
             write_json(note, {"source": store.source, "done": start + len(latents)})
     array.flush()
     sync(partial)
+    write_json(path.with_suffix(".json"), {"source": store.source, "sha256": hash_array(array)})
     partial.rename(path)
     note.unlink(missing_ok=True)
     progress.finish()
+
+
+def hash_array(array: np.ndarray, block: int = 4096) -> str:
+    """Return the sha256 of an array's bytes, read so many rows at a time."""
+    digest = sha256()
+    for start in range(0, len(array), block):
+        digest.update(np.ascontiguousarray(array[start : start + block]))
+    return digest.hexdigest()
+
+
+def verify_latents(folder: str | Path) -> int:
+    """Compare a split's cached latents with their hashes; return how many files have one.
+
+    Raises UserError, naming the file, when one has changed or belongs to other frames.
+    """
+    store, checked = FrameStore(folder), 0
+    for note in sorted(store.folder.glob("latents-*.json")):
+        path, record = note.with_suffix(".npy"), read_json(note)
+        latents = load_latents(folder, path.stem.removeprefix("latents-"))
+        if record != {"source": store.source, "sha256": hash_array(latents)}:
+            raise UserError(
+                f"{path} has changed since it was written, or is of other frames; delete it and "
+                f"{note.name}, and encode again."
+            )
+        checked += 1
+    return checked
 
 
 def _resume(partial: Path, note: Path, store: FrameStore) -> int:

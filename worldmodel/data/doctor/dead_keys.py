@@ -1,10 +1,13 @@
 """Whether each control changes the picture at all."""
 
+import numpy as np
+
 from worldmodel.data.doctor.answers import Answers
 from worldmodel.data.doctor.finding import Finding, Verdict
 from worldmodel.data.doctor.response import LAGS
 
 NOTHING = 0.1  # squared deviations of the noise: an answer surely below it is none
+FAINT = 0.01  # of the other keys' answers: the same
 
 
 def examine_dead_keys(found: Answers | None, lag: int | None) -> Finding:
@@ -17,11 +20,14 @@ def examine_dead_keys(found: Answers | None, lag: int | None) -> Finding:
         return Finding(name="dead keys", verdict=Verdict.UNSURE, sentence=sentence)
     start = lag if lag is not None else LAGS[-1]
     strengths = found.after(start)
-    dead = [name for name, (_, _, high) in strengths.items() if high < NOTHING]
     alive = [name for name, (_, low, _) in strengths.items() if low > 0]
+    usual = np.median([strengths[name][0] for name in alive]) if alive else 0.0
+    nothing = max(NOTHING, FAINT * float(usual))
+    dead = [n for n, (_, _, high) in strengths.items() if high < nothing and n not in alive]
     unsure = [name for name in found.names if name not in (*dead, *alive)]
     figures = {
         "answer (squared deviations)": strengths,
+        "none is below": nothing,
         "changes seen": found.counts,
         "dead": dead,
         "cannot tell": unsure + list(found.rare),

@@ -8,8 +8,6 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from worldmodel.data.doctor.dead_keys import NOTHING
-
 INK, MUTED, ACCENT, ALARM = "#1d2733", "#9aa7b4", "#2b6cb0", "#c0392b"
 STYLE = {
     "svg.fonttype": "none",
@@ -65,7 +63,8 @@ def _dead(figure: Figure, figures: Figures) -> None:
     axes.scatter(values, names, color=colours, zorder=3)
     axes.axvline(0, color=MUTED, lw=0.8)
     axes.set_xscale("symlog", linthresh=0.1)
-    axes.axvspan(-NOTHING, NOTHING, color=MUTED, alpha=0.2)
+    none = figures["none is below"]
+    axes.axvspan(-none, none, color=MUTED, alpha=0.2)
     axes.set_xlabel("answer within three frames of a press (grey band: none)")
 
 

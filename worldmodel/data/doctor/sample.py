@@ -7,8 +7,8 @@ import numpy as np
 
 from worldmodel.data.doctor.collection import Collection, Part
 from worldmodel.data.doctor.flow import block_change, grey, grid_of, image_flow, shrink
-from worldmodel.data.prepare import motion
 from worldmodel.data.progress import Progress
+from worldmodel.data.unpack import motion
 from worldmodel.errors import UserError
 
 LENGTH = 200  # frames of a stretch
