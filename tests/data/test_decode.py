@@ -20,7 +20,9 @@ def episode(tmp_path_factory):
 def test_any_frame_can_be_the_first(episode, start):
     whole = load_episode(episode).frames
     count = min(30, 90 - start)
-    found = np.concatenate(list(decode_frames(episode / "video.mp4", SIZE, start=start, count=count)))
+    found = np.concatenate(
+        list(decode_frames(episode / "video.mp4", SIZE, start=start, count=count))
+    )
     np.testing.assert_array_equal(found, whole[start : start + count])
 
 

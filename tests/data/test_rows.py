@@ -13,8 +13,8 @@ WHOLE = np.concatenate([ARRAYS[0][5:9], ARRAYS[1][2:8], ARRAYS[0][:3]])
 
 @pytest.mark.parametrize(
     "index",
-    [0, -1, 12, slice(None), slice(1, 3), slice(3, 7), slice(4, 4), slice(None, None, 3), [5, 1, 12],
-     np.array([[0, 4], [9, 9]]), WHOLE[:, 0] > 100, (slice(2, 9), 1)],
+    [0, -1, 12, slice(None), slice(1, 3), slice(3, 7), slice(4, 4), slice(None, None, 3),
+     [5, 1, 12], np.array([[0, 4], [9, 9]]), WHOLE[:, 0] > 100, (slice(2, 9), 1)],
     ids=str,
 )  # fmt: skip
 def test_every_way_to_index(index):

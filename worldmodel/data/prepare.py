@@ -56,9 +56,9 @@ def verify(out: str | Path) -> int:
         for span, expected in zip(store.episodes, store.record.get("sha256", ()), strict=False):
             if hash_rows(store.folder, slice(span.start, span.stop)) != expected:
                 raise UserError(
-                    f"Rows {span.start} to {span.stop - 1} of the arrays in {store.folder} (episode "
-                    f"{span.name}) have changed since they were written; delete {store.folder} "
-                    f"and run worldmodel prepare again."
+                    f"Rows {span.start} to {span.stop - 1} of the arrays in {store.folder} "
+                    f"(episode {span.name}) have changed since they were written; "
+                    f"delete {store.folder} and run worldmodel prepare again."
                 )
             checked += 1
     return checked
@@ -117,7 +117,7 @@ def _index(folders: list[Path], loaded: list[tuple[Meta, int]], source: str) -> 
                 "actions": meta.actions,
             }
         )
-    return {
+    record = {
         "source": source,
         "game": first.game,
         "licence": first.licence,
@@ -126,6 +126,7 @@ def _index(folders: list[Path], loaded: list[tuple[Meta, int]], source: str) -> 
         "controls": first.controls.to_json(),
         "episodes": episodes,
     }
+    return json.loads(json.dumps(record))  # as it will be read: lists for tuples
 
 
 def _go_on(partial: Path, record: dict[str, Any]) -> dict[str, str]:

@@ -39,7 +39,7 @@ def view(data, tmp_path_factory):
 def test_what_is_left_out_is_counted_and_listed(view):
     out, figures = view
     assert figures["heldout"] == {"kept": 120}
-    assert figures["train"]["black"] == 10 and 35 <= figures["train"]["idle"] <= 41
+    assert figures["train"]["black"] == 10 and 38 <= figures["train"]["idle"] <= 50
     lines = [json.loads(line) for line in (out / "train" / "left_out.jsonl").open()]
     assert {"episode": "train/000001", "first": 50, "count": 10, "reason": "black"} in lines
     assert sum(line["count"] for line in lines) + figures["train"]["kept"] == 480
@@ -93,15 +93,22 @@ def test_a_view_can_be_curated_again(view, tmp_path):
 
 def test_splitting_anew_keeps_a_seed_on_one_side(data, tmp_path):
     curate(data, Rules(split=Split(heldout=0.5)), tmp_path / "out")
-    sides = [{s.seed for s in FrameStore(tmp_path / "out" / x).episodes} for x in ("train", "heldout")]
+    sides = [
+        {s.seed for s in FrameStore(tmp_path / "out" / x).episodes} for x in ("train", "heldout")
+    ]
     assert not sides[0] & sides[1] and sides[0] | sides[1] == set(range(5))
 
 
 def test_balance_thins_keys(data, tmp_path):
-    figures = curate(data, Rules(balance=Balance(keys=0.2, places=0.5, kinds=4)), tmp_path / "out")
-    assert set(figures["train"]) <= {
-        *("kept", "short", "too many of these keys", "too many of these pictures"),
-    }
+    rules = Rules(shortest=8, balance=Balance(keys=0.2))
+    figures = curate(data / "train", rules, tmp_path / "out")["train"]
+    assert figures["too many of these keys"] >= 24 and "too many of these pictures" not in figures
+
+
+def test_balance_thins_places(data, tmp_path):
+    rules = Rules(shortest=8, balance=Balance(places=0.4, kinds=3))
+    figures = curate(data / "train", rules, tmp_path / "out")["train"]
+    assert set(figures) <= {"kept", "short", "too many of these pictures"}
 
 
 def test_sources_that_changed_are_refused(data, tmp_path):

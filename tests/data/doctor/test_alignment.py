@@ -30,9 +30,10 @@ def test_shifted_actions_are_found_with_their_lag(examined, by, word):
     found = examined(lambda episodes: shift(episodes, by))
     assert found["alignment"].verdict == "wrong"
     assert found["alignment"].figures["best lag"] == by
-    assert word in found["alignment"].sentence and f"shift them by {-by:+d}" in found[
-        "alignment"
-    ].sentence
+    assert (
+        word in found["alignment"].sentence
+        and f"shift them by {-by:+d}" in found["alignment"].sentence
+    )
     assert found["dead keys"].figures["dead"] == []
 
 
@@ -81,11 +82,12 @@ def test_single_episodes_out_of_step_are_named(examined):
 
 def test_chance_finds_no_lag():
     """Of many sets in which keys do nothing, next to none gets a lag."""
+    from panorama import SPACE, held_keys
+
     from worldmodel.data.doctor.alignment import examine_alignment
     from worldmodel.data.doctor.answers import answers
     from worldmodel.data.doctor.collection import Part
     from worldmodel.data.doctor.sample import Sample, Stretch
-    from panorama import SPACE, held_keys
 
     claimed = 0
     for seed in range(8):

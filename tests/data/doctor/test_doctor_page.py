@@ -1,4 +1,4 @@
-"""The command: a table or JSON, a page of its own, and an exit code that says whether all is well."""
+"""The command: a table or JSON, a page, and an exit code that says whether all is well."""
 
 import json
 import re

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +124,7 @@ def _balance(
 
 
 def _chunks(stores: list[FrameStore], marks: np.ndarray) -> np.ndarray:
-    """Number the chunks of what is kept, int [n]: runs of kept frames in one episode, cut evenly."""
+    """Number the chunks of what is kept, int [n]: runs of kept frames, cut evenly."""
     numbers, next_number, offset = np.zeros(len(marks), int), 0, 0
     for store in stores:
         for span in store.episodes:
@@ -163,7 +164,7 @@ def _by_split(
 def _even_runs(marks: np.ndarray) -> list[tuple[int, int]]:
     """Where runs of equal marks begin and stop."""
     edges = [0, *(np.flatnonzero(marks[1:] != marks[:-1]) + 1).tolist(), len(marks)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _side(store: FrameStore, span: Span, rule: Split) -> str:

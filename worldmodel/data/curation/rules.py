@@ -73,7 +73,10 @@ class Rules:
         parts = {"shortest": (self.shortest, 2, None)}
         for name in ("idle", "low_motion"):
             if (rule := vars(self)[name]) is not None:
-                parts |= {f"{name}.below": (rule.below, 0, 255), f"{name}.keep": (rule.keep, 0, None)}
+                parts |= {
+                    f"{name}.below": (rule.below, 0, 255),
+                    f"{name}.keep": (rule.keep, 0, None),
+                }
         if self.balance:
             balance = self.balance
             parts |= {f"balance.{n}": (vars(balance)[n], 0.001, 1) for n in ("keys", "places")}
@@ -89,7 +92,9 @@ class Rules:
 
     def to_json(self) -> dict[str, Any]:
         """Return the rules that are there."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        return {
+            name: value for name, value in dataclasses.asdict(self).items() if value is not None
+        }
 
 
 def read_rules(path: str | Path) -> Rules:

@@ -1,4 +1,4 @@
-"""A view: an index over arrays that stay where they are, read by FrameStore as if it were arrays."""
+"""A view: an index over arrays that stay where they are; FrameStore reads it as it reads arrays."""
 
 import json
 from collections.abc import Sequence
@@ -41,16 +41,18 @@ def write_view(
     rules: dict[str, Any],
 ) -> None:
     """Write a split's view: episodes.json, and left_out.jsonl with a line for each cut."""
-    first = stores[0]
-    spans, stop = [], 0
+    first, spans, stop = stores[0], [], 0
+    used = sorted({piece.store for piece in pieces})
     for piece in pieces:
         start, stop = stop, stop + piece.count
         name = f"{piece.span.name}+{piece.first - piece.span.start}"
         spans.append({**asdict(piece.span), "name": name, "start": start, "stop": stop})
     view = {
         "rules": rules,
-        "sources": [{"folder": str(s.folder.resolve()), "source": s.source} for s in stores],
-        "pieces": [[piece.store, piece.first] for piece in pieces],
+        "sources": [
+            {"folder": str(stores[i].folder.resolve()), "source": stores[i].source} for i in used
+        ],
+        "pieces": [[used.index(piece.store), piece.first] for piece in pieces],
     }
     record = {
         "source": sha256(json.dumps([view, spans]).encode()).hexdigest(),

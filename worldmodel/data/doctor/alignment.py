@@ -20,10 +20,8 @@ def examine_alignment(found: Answers | None) -> Finding:
     draws = found.by_lag()  # draws n k
     total = draws.sum(2)
     figures = {
-        "strength by lag": {str(l): interval(total[:, i]) for i, l in enumerate(LAGS)},
-        "best lag by key": {
-            name: _best(draws[:, :, i])[0] for i, name in enumerate(found.names)
-        },
+        "strength by lag": {str(at): interval(total[:, i]) for i, at in enumerate(LAGS)},
+        "best lag by key": {name: _best(draws[:, :, i])[0] for i, name in enumerate(found.names)},
         "groups": len(found.moments.frames),
     }
     lag, agreed, margin = _best(total)
@@ -33,9 +31,7 @@ def examine_alignment(found: Answers | None) -> Finding:
             "It cannot be told which frame an action belongs to: no lag's answer stands out "
             "(more frames, or keys that move the picture more, would help)."
         )
-        return Finding(
-            name="alignment", verdict=Verdict.UNSURE, sentence=sentence, figures=figures
-        )
+        return Finding(name="alignment", verdict=Verdict.UNSURE, sentence=sentence, figures=figures)
     verdict, sentence = _judge(lag, total)
     middle, low, high = margin
     sentence += f" The next lag's answer is {middle:.0%} weaker ({low:.0%} to {high:.0%})."

@@ -29,7 +29,9 @@ def examine_brightness(sample: Sample) -> Finding:
     """Find black frames and frames of one colour; give the distribution of brightness."""
     black = [is_black(s.colours) for s in sample.stretches]
     plain = [is_plain(s.colours) for s in sample.stretches]
-    light = np.concatenate([grey(s.colours.astype(np.float32)).mean((1, 2)) for s in sample.stretches])
+    light = np.concatenate(
+        [grey(s.colours.astype(np.float32)).mean((1, 2)) for s in sample.stretches]
+    )
     counts, _ = np.histogram(light, np.arange(0, 257, 16))
     found = [
         (s, int(a), int(b))

@@ -36,7 +36,9 @@ def examine_episodes(collection: Collection, sample: Sample) -> Finding:
     }
     problems = []
     if sample.damaged:
-        problems.append(f"{len(sample.damaged)} episodes are damaged, the first: {sample.damaged[0]}")
+        problems.append(
+            f"{len(sample.damaged)} episodes are damaged, the first: {sample.damaged[0]}"
+        )
     if shared:
         problems.append(f"{len(shared)} seeds are in two splits, as {shared[0]}")
     if twice:

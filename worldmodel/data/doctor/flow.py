@@ -51,7 +51,13 @@ def image_flow(small: np.ndarray) -> np.ndarray:
     down, across = np.gradient(mean, axis=(1, 2))
     xx, xy, yy, xt, yt = (
         _block_means(a * b)
-        for a, b in ((across, across), (across, down), (down, down), (across, change), (down, change))
+        for a, b in (
+            (across, across),
+            (across, down),
+            (down, down),
+            (across, change),
+            (down, change),
+        )
     )
     xx, yy = xx + FLOOR, yy + FLOOR
     flow = np.stack([xy * yt - yy * xt, xy * xt - xx * yt]) / (xx * yy - xy * xy)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 import matplotlib
@@ -44,7 +45,7 @@ def _alignment(figure: Figure, figures: Figures) -> None:
     axes: Axes = figure.subplots()
     lags = figures["strength by lag"]
     best = figures.get("best lag")
-    colours = [(ACCENT if best == 0 else ALARM) if int(l) == best else MUTED for l in lags]
+    colours = [(ACCENT if best == 0 else ALARM) if int(at) == best else MUTED for at in lags]
     values = [v[0] for v in lags.values()]
     axes.bar(list(lags), values, color=colours)
     axes.errorbar(list(lags), values, yerr=_errors(lags), fmt="none", ecolor=INK, lw=1)
@@ -119,7 +120,7 @@ def _holds(figure: Figure, figures: Figures) -> None:
 
 def _motion(figure: Figure, figures: Figures) -> None:
     edges = figures["edges"]
-    names = [f"{a:g}-{b:g}" for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    names = [f"{a:g}-{b:g}" for a, b in pairwise(edges)]
     _histogram(figure, names, figures["histogram"], "change from the frame before (grey levels)")
 
 

@@ -45,9 +45,7 @@ def solve(xx: np.ndarray, xy: np.ndarray) -> np.ndarray:
     return np.linalg.solve(xx + RIDGE * np.eye(len(xx)), xy)
 
 
-def sum_moments(
-    pairs: Sequence[tuple[np.ndarray, np.ndarray]], groups: Sequence[int]
-) -> Moments:
+def sum_moments(pairs: Sequence[tuple[np.ndarray, np.ndarray]], groups: Sequence[int]) -> Moments:
     """Moments of (predictors [t p], descriptors [t d]) by the group that each pair belongs to.
 
     Descriptors are divided by their deviation over all pairs.
