@@ -18,6 +18,7 @@ COLLECT = {
     "seed": "what players and games are drawn from",
     "shortest": "frames of an episode, at least",
     "longest": "frames of an episode, at most",
+    "players": "who play an episode each, in turn",
 }
 
 

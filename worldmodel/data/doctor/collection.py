@@ -9,12 +9,15 @@ from typing import Protocol
 import numpy as np
 
 from worldmodel.data.actions import read_actions
+from worldmodel.data.checks import check_episode
 from worldmodel.data.clips import INDEX, FrameStore
 from worldmodel.data.decode import decode_frames
 from worldmodel.data.doctor.timestamps import read_times
 from worldmodel.data.meta import Meta, load_meta
 from worldmodel.errors import UserError
 from worldmodel.games.base import ControlSpace
+
+MANY = 3000  # episodes: of more, videos' headers are not all read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,9 +112,10 @@ class RecordedEpisodes:
     def __init__(self, folder: Path, folders: Sequence[Path]) -> None:
         self.folder = folder
         loaded, damaged = [], []
+        check = check_episode if len(folders) <= MANY else load_meta
         for path in folders:
             try:
-                loaded.append((path, *load_meta(path)))
+                loaded.append((path, *check(path)))
             except UserError as error:
                 damaged.append(str(error))
         if not loaded:

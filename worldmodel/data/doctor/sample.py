@@ -115,6 +115,8 @@ class _Reading:
             self.damaged[part.place] = str(error)
             return None
         colours, controls = shrink(pictures, self.grid), self.controls.get(part.place)
+        if controls is not None and not np.isfinite(controls).all():
+            controls = None  # the finding about keys names them
         small = grey(colours)
         return Stretch(
             part=part,
