@@ -36,7 +36,8 @@ def collect(
 
     `size` is (height, width). Episodes that are there already are kept: a stopped collection goes
     on with the same call, and ends with the episodes that an uninterrupted one makes. A larger
-    number of frames adds episodes. `players` take turns, an episode each. `opener` starts the game in each worker process.
+    number of frames adds episodes. `players` take turns, an episode each. `opener` starts the game
+    in each worker process.
 
     Raises UserError when `out` holds a collection of another game, size, seed, length or other
     players, when a number is out of range, a player is unknown, or when the game cannot be started.
