@@ -18,6 +18,14 @@ def test_the_first_frames_of_a_still_stretch_stay():
     assert np.flatnonzero(found == "idle").tolist() == list(range(15, 30))
 
 
+def test_a_key_frame_of_the_video_does_not_end_a_stretch():
+    motion = np.full(60, 9.0)
+    motion[10:50], motion[[16, 32, 48]] = 0.1, 1.5
+    found = marks(60)
+    mark_still(found, motion, np.ones(60, bool), Still(below=0.5, keep=5), 10, "idle")
+    assert np.flatnonzero(found == "idle").tolist() == list(range(15, 50))
+
+
 def test_a_short_rest_is_none_and_neither_is_one_with_keys():
     motion = np.full(40, 9.0)
     motion[5:10] = motion[20:40] = 0

@@ -4,6 +4,7 @@ import numpy as np
 
 from worldmodel.data.curation.rules import Duplicates, Still
 from worldmodel.data.doctor.keys import runs
+from worldmodel.data.doctor.stillness import is_still
 
 KEPT = ""
 
@@ -24,7 +25,7 @@ def _low(motion: np.ndarray, below: float, window: int) -> np.ndarray:
     total = np.concatenate([[0.0], np.cumsum(motion, dtype=np.float64)])
     low = (total[window:] - total[:-window]) / window < below
     covered = np.convolve(low, np.ones(window, int)) > 0  # every frame of a low window
-    return covered & (motion < max(below, 1e-9))
+    return covered & is_still(motion, max(below, 1e-9))
 
 
 def mark_duplicates(

@@ -63,7 +63,7 @@ def _twice(collection: Collection, sample: Sample) -> list[str]:
     """Episodes with the same actions, beginning to end, as an earlier one."""
     seen: dict[bytes, str] = {}
     found = []
-    for place, controls in sample.controls.items():
+    for place, controls in sorted(sample.controls.items()):
         if len(np.unique(controls, axis=0)) < 2:
             continue
         key = sha256(controls.tobytes()).digest()

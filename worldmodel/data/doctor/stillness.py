@@ -93,10 +93,21 @@ def examine_stillness(sample: Sample, fps: float) -> Finding:
     )
 
 
+def is_still(change: np.ndarray, below: float = STILL) -> np.ndarray:
+    """Which frames show the picture of the one before, bool [t], by their change [t].
+
+    A video's key frames renew a still picture: one frame that changes a little (up to four times
+    as much) between still ones is still, too.
+    """
+    low = change < below
+    beside = np.concatenate([[True], low[:-1]]) & np.concatenate([low[1:], [True]])
+    return low | (beside & (change < 4 * below))
+
+
 def still_runs(sample: Sample) -> Iterator[tuple[Stretch, int, int]]:
     """Every stretch of frames that show the same picture: where it begins and stops."""
     for stretch in sample.stretches:
-        for begin, stop in runs(stretch.change[1:] < STILL):
+        for begin, stop in runs(is_still(stretch.change[1:])):
             yield stretch, int(begin), int(stop) + 1
 
 
