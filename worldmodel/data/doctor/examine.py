@@ -45,6 +45,7 @@ class Examination:
     def summary(self) -> str:
         """Return lines for the terminal, one a finding."""
         part = "all" if self.sample.whole else "a sample"
+        part += " cut short: time ran out (--seconds)" if self.sample.cut else ""
         lines = [f"{self.collection.folder}: {self.sample.frames:,} frames looked at, {part}"]
         lines += [f"{one.verdict:>11}  {one.name}: {one.sentence}" for one in self.findings]
         count = len(self.wrong)

@@ -39,7 +39,8 @@ class Stretch:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """Stretches in the data set's order; `whole` when they are all of it.
+    """Stretches in the data set's order; `whole` when they are all of it, `cut` when time ran out
+    before all that were chosen had been read.
 
     `controls` float32 [t k] and `times` float64 [t] are those of whole episodes, by the episode's
     place; `damaged` are sentences about what could not be read.
@@ -50,6 +51,7 @@ class Sample:
     times: dict[int, np.ndarray]
     damaged: tuple[str, ...]
     whole: bool
+    cut: bool = False
 
     @property
     def frames(self) -> int:
@@ -73,9 +75,9 @@ def take_sample(collection: Collection, *, frames: int, seconds: float) -> Sampl
     reading = _Reading(collection)
     stretches: dict[int, Stretch] = {}
     progress = Progress("look", len(chosen), "stretches")
-    begin = time.monotonic()
+    begin, cut = time.monotonic(), False
     for index in np.random.default_rng(0).permutation(chosen):
-        if time.monotonic() - begin > seconds:
+        if cut := time.monotonic() - begin > seconds:
             break
         if (stretch := reading.stretch(*pieces[index])) is not None:
             stretches[int(index)] = stretch
@@ -88,6 +90,7 @@ def take_sample(collection: Collection, *, frames: int, seconds: float) -> Sampl
         times=reading.times,
         damaged=(*collection.damaged, *reading.damaged.values()),
         whole=len(stretches) == len(pieces),
+        cut=cut,
     )
 
 
