@@ -61,11 +61,12 @@ def examine(data: str | Path, *, frames: int = 20_000, seconds: float = 45.0) ->
     collection = open_collection(data)
     sample = take_sample(collection, frames=frames, seconds=seconds)
     return Examination(
-        collection=collection, sample=sample, findings=tuple(_findings(collection, sample))
+        collection=collection, sample=sample, findings=tuple(findings(collection, sample))
     )
 
 
-def _findings(collection: Collection, sample: Sample) -> list[Finding]:
+def findings(collection: Collection, sample: Sample) -> list[Finding]:
+    """Return every finding about a sample of a collection, in the order of the report."""
     space, fps = collection.space, collection.fps
     parts = {part.place: part for part in collection.parts}
     found = answers(sample, space)
