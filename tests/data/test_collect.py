@@ -50,10 +50,13 @@ class Sticky:
 @pytest.fixture(autouse=True)
 def players_for_painters(monkeypatch):
     monkeypatch.setattr(collecting, "make_player", lambda name: Sticky())
-    cast_of = plan.cast_of
-    monkeypatch.setattr(
-        plan, "cast_of", lambda game: ("sticky",) if game == "painter" else cast_of(game)
-    )
+    real = plan.cast_of
+
+    def cast(game):
+        return ("sticky",) if game == "painter" else real(game)
+
+    for module in (collecting, plan):
+        monkeypatch.setattr(module, "cast_of", cast)
 
 
 def gather(out, opener=lambda game, size: Painter(), **changes):
@@ -128,7 +131,9 @@ def test_no_seed_is_in_both_splits_not_even_across_collections():
         return {
             job(
                 Path(),
-                Collection(game="painter", size=(1, 1), seed=s, shortest=2, longest=3),
+                Collection(
+                    game="painter", size=(1, 1), seed=s, shortest=2, longest=3, players=("a",)
+                ),
                 split,
                 i,
             ).game_seed

@@ -5,7 +5,7 @@ import pytest
 from painter import some_controls, write
 
 from worldmodel.data.clips import FrameStore
-from worldmodel.data.latents import encode_store, load_latents
+from worldmodel.data.latents import encode_store, load_latents, verify_latents
 from worldmodel.data.prepare import prepare
 from worldmodel.errors import UserError
 
@@ -66,3 +66,11 @@ def test_latents_of_other_frames_are_refused(folder):
     np.save(folder / "latents-abc.npy", np.zeros((5, 2, 3), np.float16))
     with pytest.raises(UserError, match="23 frames"):
         load_latents(folder, "abc")
+
+
+def test_changed_latents_are_found_by_their_hash(folder):
+    encode_store(folder, Means(), "abc")
+    assert verify_latents(folder) == 1
+    np.load(folder / "latents-abc.npy", mmap_mode="r+")[3] = 0
+    with pytest.raises(UserError, match=r"latents-abc.npy has changed"):
+        verify_latents(folder)

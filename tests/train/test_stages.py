@@ -8,6 +8,8 @@ import torch
 from tiny import MOTION, MOVING_WORLD, TOKENIZER, WORLD, quick
 
 from worldmodel.checkpoint import load_checkpoint, load_motion, load_tokenizer
+from worldmodel.data.clips import FrameStore
+from worldmodel.data.provenance import read_sources
 from worldmodel.errors import UserError
 from worldmodel.train.objectives.rectified_flow import FlowConfig
 from worldmodel.train.stages import train_motion, train_tokenizer, train_world
@@ -41,6 +43,16 @@ def test_a_world_is_trained_and_can_be_loaded(arrays, tokens, tmp_path):
         assert torch.equal(tensor, average.state_dict()[name]), name
     assert world.network.rho.abs().max() > 0
     assert list(arrays.glob("*/latents-*.npy"))
+
+
+def test_a_checkpoint_says_what_its_parts_were_trained_on(arrays, tokens, tmp_path):
+    config = quick(steps=1, bf16=False)
+    train_world(arrays, tokens, tmp_path, SIZES, config, FlowConfig(clip=8))
+    sources = read_sources(tmp_path / "checkpoint")
+    assert sources == read_sources(tokens / "tokenizer.safetensors") == read_sources(tokens)
+    (source,) = sources  # the same arrays twice
+    assert source["split"] == "train" and source["rules"] is None
+    assert source["seeds"] == sorted({e.seed for e in FrameStore(arrays / "train").episodes})
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from worldmodel.play.threads import wait_asleep
 PLAYS = {"play", "film", "bench"}  # commands in which an engine runs
 NONE_PLAY = {("bench", "train"), ("bench", "all"), ("bench", "page")}  # though "bench" does
 EXTRAS = {  # module -> pip extra
-    **{"vizdoom": "train", "cv2": "desktop", "onnxruntime": "gpu"},
+    **{"vizdoom": "train", "matplotlib": "train", "cv2": "desktop", "onnxruntime": "gpu"},
     **{"h5py": "import", "mcap": "import", "pyarrow": "import"},
     **{"tensorboard": "dashboard"},
 }

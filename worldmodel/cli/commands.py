@@ -1,11 +1,21 @@
 """All commands, in the order in which `worldmodel --help` lists them."""
 
-from worldmodel.cli import distilling, gameplay, importing, judging, playing, running, training
+from worldmodel.cli import (
+    curating,
+    distilling,
+    gameplay,
+    importing,
+    judging,
+    playing,
+    running,
+    training,
+)
 from worldmodel.cli.command import Commands
 
 COMMANDS: Commands = {
     **gameplay.COMMANDS,
     **importing.COMMANDS,
+    **curating.COMMANDS,
     **training.COMMANDS,
     **running.COMMANDS,
     **distilling.COMMANDS,

@@ -18,6 +18,7 @@ COLLECT = {
     "seed": "what players and games are drawn from",
     "shortest": "frames of an episode, at least",
     "longest": "frames of an episode, at most",
+    "players": "who play an episode each, in turn",
 }
 
 
@@ -30,20 +31,53 @@ def collect(parser: ArgumentParser) -> Run:
 
 
 def prepare(parser: ArgumentParser) -> Run:
-    from worldmodel.data.clips import FrameStore
     from worldmodel.data.prepare import prepare
-    from worldmodel.data.report import describe
 
     parser.add_argument("data", type=Path, help="folder that `worldmodel collect` filled")
     parser.add_argument("--out", type=Path, help="folder for the arrays (default: DATA/arrays)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes; the cores' number")
+    tokenizer = "run of a tokenizer, or its .safetensors file: cache its latents, too"
+    parser.add_argument("--tokenizer", type=Path, metavar="RUN", help=tokenizer)
+    verify = "read everything again and compare it with its hashes"
+    parser.add_argument("--verify", action="store_true", help=verify)
 
     def run(options: Namespace) -> None:
         out = prepare(options.data, options.out, workers=options.workers)
-        for index in sorted(out.glob("*/episodes.json")):
-            print(describe(FrameStore(index.parent)))
+        folders = [index.parent for index in sorted(out.glob("[!.]*/episodes.json"))]
+        if options.tokenizer:
+            _encode(folders, options.tokenizer)
+        if options.verify:
+            _verify(out, folders)
+        _describe(folders)
 
     return run
+
+
+def _encode(folders: list[Path], tokenizer: Path) -> None:
+    from worldmodel.data.clips import FrameStore
+    from worldmodel.presets import cpu
+    from worldmodel.train.latents import encode_frames
+    from worldmodel.train.stages import open_tokenizer
+
+    tokens = open_tokenizer(tokenizer)
+    for folder in folders:
+        encode_frames(FrameStore(folder), tokens, cpu().train_world)
+
+
+def _verify(out: Path, folders: list[Path]) -> None:
+    from worldmodel.data.latents import verify_latents
+    from worldmodel.data.prepare import verify
+
+    episodes, latents = verify(out), sum(map(verify_latents, folders))
+    print(f"{episodes} episodes and {latents} files of latents are as they were written")
+
+
+def _describe(folders: list[Path]) -> None:
+    from worldmodel.data.clips import FrameStore
+    from worldmodel.data.report import describe
+
+    for folder in folders:
+        print(describe(FrameStore(folder)))
 
 
 COMMANDS: Commands = {

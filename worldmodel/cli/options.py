@@ -66,6 +66,8 @@ def _parsing(default: object, annotation: Any) -> dict[str, Any]:
     kind = type(default)
     if default is None:
         kind = next(one for one in typing.get_args(annotation) if one is not type(None))
+        if typing.get_origin(kind) is tuple:  # any number of them
+            return {"type": typing.get_args(kind)[0], "nargs": "+"}
     return {"type": kind, "metavar": "N"} if kind in (int, float) else {"type": kind}
 
 

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
 from worldmodel.data.records import read_json
+from worldmodel.data.rows import Rows
 from worldmodel.errors import UserError
 from worldmodel.games.base import ControlSpace
+
+INDEX = "episodes.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,50 +28,81 @@ class Span:
 
 
 class FrameStore:
-    """One split that `prepare` wrote; n frames of all episodes, one after another.
+    """One split that `prepare` or `curate` wrote; n frames of all episodes, one after another.
 
     frames uint8 [n h w 3], controls float32 [n k] and motion float32 [n] (mean absolute change
     from the frame before, 0 to 255; 0 where an episode starts) are mapped, not read.
-    controls[i] produced frames[i]; it is NaN where the actions are unknown. Raises UserError when
-    the folder is missing or damaged.
+    controls[i] produced frames[i]; it is NaN where the actions are unknown. `rules` are what a
+    view was curated by, `sources` the stores whose rows it shows; arrays have none. Raises
+    UserError when the folder is missing or damaged.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        record = read_json(self.folder / "episodes.json")
+        self.record = read_json(self.folder / INDEX)
         try:
-            self.episodes = tuple(Span(**span) for span in record["episodes"])
-            self.space = ControlSpace.from_json(record["controls"])
-            self.fps, self.size = float(record["fps"]), tuple(record["size"])
-            self.game, self.licence = record["game"], record["licence"]
-            self.source: str = record["source"]
-        except (KeyError, TypeError) as error:
+            self.episodes = tuple(Span(**span) for span in self.record["episodes"])
+            self.space = ControlSpace.from_json(self.record["controls"])
+            self.fps, self.size = float(self.record["fps"]), tuple(self.record["size"])
+            self.game, self.licence = self.record["game"], self.record["licence"]
+            self.source: str = self.record["source"]
+            view = self.record.get("view")
+            self.rules: dict[str, Any] | None = view["rules"] if view else None
+            self._pieces = np.array(view["pieces"]).reshape(-1, 2) if view else None
+        except (KeyError, TypeError, ValueError) as error:
             raise UserError(
-                f"{self.folder / 'episodes.json'} is damaged ({error!r}); "
-                f"delete {self.folder} and run worldmodel prepare again."
+                f"{self.folder / INDEX} is damaged ({error!r}); {self._again()}"
             ) from error
+        self.sources = tuple(map(self._open, view["sources"])) if view else ()
         self.frames = self._array("frames", (*self.size, 3))
         self.controls = self._array("controls", (self.space.size,))
         self.motion = self._array("motion", ())
 
     def __len__(self) -> int:
-        return self.episodes[-1].stop
+        return self.episodes[-1].stop if self.episodes else 0
+
+    def rows_of(self, arrays: Sequence[np.ndarray]) -> Rows:
+        """Show a view's rows of one array [n ...] for each of its sources."""
+        counts = np.array([span.stop - span.start for span in self.episodes])
+        return Rows(arrays, self._pieces[:, 0], self._pieces[:, 1], counts)
+
+    def _open(self, source: dict[str, str]) -> Self:
+        store = type(self)(source["folder"])
+        if store.source != source["source"]:
+            raise UserError(
+                f"{self.folder} shows frames of {store.folder}, which have changed since; "
+                f"{self._again()}"
+            )
+        return store
 
     def _array(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        if self.sources:
+            return self._shown(name)
         path = self.folder / f"{name}.npy"
         try:
             array = np.load(path, mmap_mode="r")
         except (OSError, ValueError) as error:
-            raise UserError(
-                f"{path} cannot be read ({error}); "
-                f"delete {self.folder} and run worldmodel prepare again."
-            ) from error
+            raise UserError(f"{path} cannot be read ({error}); {self._again()}") from error
         if array.shape != (len(self), *shape):
             raise UserError(
                 f"{path} should have the shape {(len(self), *shape)}, but has {array.shape}; "
-                f"delete {self.folder} and run worldmodel prepare again."
+                f"{self._again()}"
             )
         return array
+
+    def _shown(self, name: str) -> Any:
+        """A view's rows: frames stay where they are, the small arrays are copied into memory."""
+        rows = self.rows_of([getattr(store, name) for store in self.sources])
+        if name == "frames":
+            return rows
+        array = rows[:]
+        if name == "motion":
+            array[[span.start for span in self.episodes]] = 0
+        return array
+
+    def _again(self) -> str:
+        command = "curate" if "view" in self.record else "prepare"
+        return f"delete {self.folder} and run worldmodel {command} again."
 
 
 class ClipSampler:

@@ -13,7 +13,7 @@ from worldmodel.data.progress import Progress
 from worldmodel.data.workers import close_with_worker, in_parallel
 from worldmodel.errors import UserError
 from worldmodel.games.base import Game
-from worldmodel.games.catalogue import make_player, open_game
+from worldmodel.games.catalogue import cast_of, make_player, open_game
 
 Opener = Callable[[str, tuple[int, int]], Game]
 
@@ -29,16 +29,17 @@ def collect(
     seed: int = 0,
     shortest: int = 400,
     longest: int = 600,
+    players: tuple[str, ...] | None = None,
     opener: Opener = open_game,
 ) -> None:
     """Record at least so many frames into out/train/<episode> and out/heldout/<episode>.
 
     `size` is (height, width). Episodes that are there already are kept: a stopped collection goes
     on with the same call, and ends with the episodes that an uninterrupted one makes. A larger
-    number of frames adds episodes. `opener` starts the game in each worker process.
+    number of frames adds episodes. X
 
-    Raises UserError when `out` holds a collection of another game, size, seed or length, when a
-    number is out of range, or when the game cannot be started.
+    Raises UserError when `out` holds a collection of another game, size, seed, length or other
+    players, when a number is out of range, a player is unknown, or when the game cannot be started.
     """
     out = Path(out)
     if not 2 <= shortest <= longest or min(frames, heldout_frames) < 0 or seed < 0:
@@ -46,7 +47,12 @@ def collect(
             f"Episodes need 2 or more frames and numbers of 0 or more, but lengths of {shortest} "
             f"to {longest}, {frames} and {heldout_frames} frames and seed {seed} were given."
         )
-    collection = Collection(game=game, size=size, seed=seed, shortest=shortest, longest=longest)
+    players = players or cast_of(game)
+    for player in players:
+        make_player(player)
+    collection = Collection(
+        game=game, size=size, seed=seed, shortest=shortest, longest=longest, players=players
+    )
     claim(out, collection)
     wanted = dict(zip(SPLITS, (frames, heldout_frames), strict=True))
     for split in SPLITS:

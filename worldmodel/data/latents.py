@@ -1,6 +1,7 @@
 """A tokenizer's latents of every prepared frame, encoded once and cached beside the frames."""
 
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from worldmodel.data.atomic import partial_of, sync, write_json
 from worldmodel.data.clips import FrameStore
 from worldmodel.data.progress import Progress
 from worldmodel.data.records import read_json
+from worldmodel.data.rows import Rows
 from worldmodel.errors import UserError
 
 Encode = Callable[[np.ndarray], np.ndarray]
@@ -18,7 +20,7 @@ Produce = Callable[[slice], np.ndarray]
 
 def encode_store(
     folder: str | Path, encode: Encode, key: str, *, batch: int = 64, every: int = 50
-) -> np.ndarray:
+) -> np.ndarray | Rows:
     """Return the latents, float16 [n tokens c], of a FrameStore's folder, mapped from
     latents-<key>.npy.
 
@@ -37,20 +39,25 @@ def encode_store(
 
 def fill_store(
     store: FrameStore, produce: Produce, key: str, *, batch: int = 64, every: int = 50
-) -> np.ndarray:
+) -> np.ndarray | Rows:
     """Like `encode_store`, for latents that depend on more than a frame: `produce` turns a slice of
-    rows into float32 [rows tokens c]."""
-    path = store.folder / f"latents-{key}.npy"
-    if not path.exists():
+    rows into float32 [rows tokens c].
+
+    A view shows its sources' latents when all of them have some, and gets its own otherwise.
+    """
+    path = _path(store, key)
+    if not path.exists() and not _shown(store, key):
         _produce_all(store, produce, path, batch, every)
     return load_latents(store.folder, key)
 
 
-def load_latents(folder: str | Path, key: str) -> np.ndarray:
+def load_latents(folder: str | Path, key: str) -> np.ndarray | Rows:
     """Map the latents that `encode_store` wrote, float16 [n tokens c]; raise UserError when they
     are missing, damaged or of other frames."""
     store = FrameStore(folder)
-    path = store.folder / f"latents-{key}.npy"
+    path = _path(store, key)
+    if not path.exists() and _shown(store, key):
+        return store.rows_of([load_latents(source.folder, key) for source in store.sources])
     try:
         latents = np.load(path, mmap_mode="r")
     except (OSError, ValueError) as error:
@@ -61,6 +68,15 @@ def load_latents(folder: str | Path, key: str) -> np.ndarray:
             f"{latents.dtype}; delete it and encode again."
         )
     return latents
+
+
+def _path(store: FrameStore, key: str) -> Path:
+    return store.folder / f"latents-{key}.npy"
+
+
+def _shown(store: FrameStore, key: str) -> bool:
+    """Whether a view can show latents that its sources have."""
+    return bool(store.sources) and all(_path(source, key).exists() for source in store.sources)
 
 
 def _produce_all(store: FrameStore, produce: Produce, path: Path, batch: int, every: int) -> None:
@@ -80,9 +96,36 @@ def _produce_all(store: FrameStore, produce: Produce, path: Path, batch: int, ev
             write_json(note, {"source": store.source, "done": start + len(latents)})
     array.flush()
     sync(partial)
+    write_json(path.with_suffix(".json"), {"source": store.source, "sha256": hash_array(array)})
     partial.rename(path)
     note.unlink(missing_ok=True)
     progress.finish()
+
+
+def hash_array(array: np.ndarray, block: int = 4096) -> str:
+    """Return the sha256 of an array's bytes, read so many rows at a time."""
+    digest = sha256()
+    for start in range(0, len(array), block):
+        digest.update(np.ascontiguousarray(array[start : start + block]))
+    return digest.hexdigest()
+
+
+def verify_latents(folder: str | Path) -> int:
+    """Compare a split's cached latents with their hashes; return how many files have one.
+
+    Raises UserError, naming the file, when one has changed or belongs to other frames.
+    """
+    store, checked = FrameStore(folder), 0
+    for note in sorted(store.folder.glob("latents-*.json")):
+        path, record = note.with_suffix(".npy"), read_json(note)
+        latents = load_latents(folder, path.stem.removeprefix("latents-"))
+        if record != {"source": store.source, "sha256": hash_array(latents)}:
+            raise UserError(
+                f"{path} has changed since it was written, or is of other frames; delete it and "
+                f"{note.name}, and encode again."
+            )
+        checked += 1
+    return checked
 
 
 def _resume(partial: Path, note: Path, store: FrameStore) -> int:

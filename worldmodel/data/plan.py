@@ -1,5 +1,6 @@
 """Which episodes a collection consists of: episode i of a split is a function of (seed, i)."""
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,15 @@ SPLITS = ("train", "heldout")
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """What decides every episode; `size` is (height, width), lengths are in frames."""
+    """What decides every episode; `size` is (height, width), lengths are in frames. Episode i is
+    played by players[i % len(players)]."""
 
     game: str
     size: tuple[int, int]
     seed: int
     shortest: int
     longest: int
+    players: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +47,9 @@ def job(out: Path, collection: Collection, split: str, index: int) -> Job:
     is ever in both.
     """
     random = np.random.default_rng([collection.seed, SPLITS.index(split), index])
-    cast = cast_of(collection.game)
     return Job(
         folder=out / split / f"{index:06d}",
-        player=cast[index % len(cast)],
+        player=collection.players[index % len(collection.players)],
         frames=int(random.integers(collection.shortest, collection.longest + 1)),
         game_seed=2 * int(random.integers(2**30)) + SPLITS.index(split),
         player_seed=int(random.integers(2**31)),
@@ -76,13 +78,13 @@ def claim(out: Path, collection: Collection) -> None:
     """Note the collection's settings in its folder; raise UserError when it holds episodes of
     another one."""
     path = out / "collection.json"
-    wanted = {**asdict(collection), "size": list(collection.size)}
+    wanted = json.loads(json.dumps(asdict(collection)))
     started = any(any((out / split).glob("[!.]*")) for split in SPLITS)
     if not path.exists() or not started:
         out.mkdir(parents=True, exist_ok=True)
         write_json(path, wanted)
         return
-    found: dict[str, Any] = read_json(path)
+    found: dict[str, Any] = {"players": list(cast_of(collection.game)), **read_json(path)}
     for name, value in wanted.items():
         if found.get(name) != value:
             raise UserError(

@@ -1,23 +1,25 @@
 """Decodes every episode once into arrays that are mapped into memory."""
 
+import json
+import shutil
 from collections.abc import Iterator
-from functools import partial
 from hashlib import sha256
 from os import cpu_count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.lib.format import open_memmap
-
-from worldmodel.data.atomic import whole_folder, write_json
-from worldmodel.data.episode import load_episode
-from worldmodel.data.meta import Meta, load_meta
+from worldmodel.data.atomic import partial_of, publish, write_json
+from worldmodel.data.checks import check_alike, check_episode, check_space
+from worldmodel.data.clips import INDEX, FrameStore
+from worldmodel.data.meta import Meta
 from worldmodel.data.plan import SPLITS
 from worldmodel.data.progress import Progress
 from worldmodel.data.records import read_json
+from worldmodel.data.unpack import Unpacking, allocate, array_bytes, hash_rows, unpack
 from worldmodel.data.workers import in_parallel
 from worldmodel.errors import UserError
+
+PLAN, DONE = "plan.json", "done.jsonl"  # in the folder of a preparation under way
 
 
 def prepare(data: str | Path, out: str | Path | None = None, *, workers: int | None = None) -> Path:
@@ -25,9 +27,12 @@ def prepare(data: str | Path, out: str | Path | None = None, *, workers: int | N
 
     `out` is data/arrays unless named. Each split gets frames.npy uint8 [n h w 3], controls.npy
     float32 [n k] (NaN where an episode's actions are unknown, as the world's network takes them),
-    motion.npy float32 [n] and episodes.json. A split whose episodes have not
-    changed is left as it is. Raises UserError when there is no episode, one is damaged, or they
-    differ in size, rate or controls.
+    motion.npy float32 [n] and episodes.json, which holds a hash of each episode's rows. A split
+    whose episodes have not changed is left as it is; a stopped preparation goes on with the same
+    call, after the hashes of what it finds. Memory does not grow with the number of frames.
+
+    Raises UserError when there is no episode, one is damaged, they differ in size, rate or
+    controls, or the disk is too full; then there is either the whole split or none of it.
     """
     data = Path(data)
     out = data / "arrays" if out is None else Path(out)
@@ -42,22 +47,44 @@ def prepare(data: str | Path, out: str | Path | None = None, *, workers: int | N
     return out
 
 
+def verify(out: str | Path) -> int:
+    """Read all arrays in out/{train,heldout}/ and compare them with their hashes; return how many
+    episodes have one. Raises UserError, naming the first that differs."""
+    checked = 0
+    for index in sorted(Path(out).glob(f"[!.]*/{INDEX}")):
+        store = FrameStore(index.parent)
+        for span, expected in zip(store.episodes, store.record.get("sha256", ()), strict=False):
+            if hash_rows(store.folder, slice(span.start, span.stop)) != expected:
+                raise UserError(
+                    f"Rows {span.start} to {span.stop - 1} of the arrays in {store.folder} "
+                    f"(episode {span.name}) have changed since they were written; "
+                    f"delete {store.folder} and run worldmodel prepare again."
+                )
+            checked += 1
+    return checked
+
+
 def _prepare_split(source: Path, out: Path, workers: int) -> None:
     folders = _episodes(source)
+    loaded = [check_episode(folder) for folder in folders]
     source_hash = hash_episodes(folders)
-    index = out / "episodes.json"
+    index = out / INDEX
     if index.exists() and read_json(index).get("source") == source_hash:
         return
-    loaded = [load_meta(folder) for folder in folders]
-    _check_alike(folders, [meta for meta, _ in loaded])
-    with whole_folder(out) as partial:
-        record = _index(folders, loaded, source_hash)
-        _allocate(partial, record)
-        progress = Progress(f"prepare {source.name}", record["episodes"][-1]["stop"], "frames")
-        for count in _decode_all(folders, record, partial, workers):
-            progress.advance(count)
-        progress.finish()
-        write_json(partial / "episodes.json", record)
+    check_alike(folders, [meta for meta, _ in loaded])
+    record = _index(folders, loaded, source_hash)
+    partial = partial_of(out)
+    done = _go_on(partial, record)
+    try:
+        hashes = _unpack_all(folders, record, partial, done, workers)
+    except UserError:
+        shutil.rmtree(partial)
+        raise
+    names = [episode["name"] for episode in record["episodes"]]
+    write_json(partial / INDEX, {**record, "sha256": [hashes[name] for name in names]})
+    for note in (PLAN, DONE):
+        (partial / note).unlink(missing_ok=True)
+    publish(partial, out)
 
 
 def _episodes(source: Path) -> list[Path]:
@@ -75,16 +102,6 @@ def hash_episodes(folders: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def _check_alike(folders: list[Path], metas: list[Meta]) -> None:
-    first = metas[0]
-    for folder, meta in zip(folders, metas, strict=True):
-        if (meta.size, meta.fps, meta.controls) != (first.size, first.fps, first.controls):
-            raise UserError(
-                f"{folder} differs from {folders[0]} in size, frame rate or controls; "
-                f"keep only episodes of one world in a folder."
-            )
-
-
 def _index(folders: list[Path], loaded: list[tuple[Meta, int]], source: str) -> dict[str, Any]:
     """The content of episodes.json: what is alike, and where each episode begins and stops."""
     first, stop, episodes = loaded[0][0], 0, []
@@ -100,7 +117,7 @@ def _index(folders: list[Path], loaded: list[tuple[Meta, int]], source: str) -> 
                 "actions": meta.actions,
             }
         )
-    return {
+    record = {
         "source": source,
         "game": first.game,
         "licence": first.licence,
@@ -109,43 +126,62 @@ def _index(folders: list[Path], loaded: list[tuple[Meta, int]], source: str) -> 
         "controls": first.controls.to_json(),
         "episodes": episodes,
     }
+    return json.loads(json.dumps(record))  # as it will be read: lists for tuples
 
 
-def _allocate(folder: Path, record: dict[str, Any]) -> None:
-    count = record["episodes"][-1]["stop"]
-    space = record["controls"]
-    width = len(space["buttons"]) + len(space["axes"])
-    open_memmap(folder / "frames.npy", "w+", np.uint8, (count, *record["size"], 3))
-    open_memmap(folder / "controls.npy", "w+", np.float32, (count, width))
-    open_memmap(folder / "motion.npy", "w+", np.float32, (count,))
+def _go_on(partial: Path, record: dict[str, Any]) -> dict[str, str]:
+    """Return name and hash of the episodes that a stopped preparation of the same data has done;
+    begin anew when there is none."""
+    if (partial / PLAN).exists() and read_json(partial / PLAN) == record:
+        return _done(partial, record)
+    shutil.rmtree(partial, ignore_errors=True)
+    frames, space = record["episodes"][-1]["stop"], record["controls"]
+    shape = frames, tuple(record["size"]), len(space["buttons"]) + len(space["axes"])
+    check_space(partial, array_bytes(*shape))
+    partial.mkdir(parents=True)
+    allocate(partial, *shape)
+    write_json(partial / PLAN, record)
+    return {}
 
 
-def _decode_all(
-    folders: list[Path], record: dict[str, Any], out: Path, workers: int
-) -> Iterator[int]:
-    starts = [episode["start"] for episode in record["episodes"]]
-    jobs = list(zip(folders, starts, strict=True))
-    decode = partial(_decode, out)
-    yield from map(decode, jobs) if workers == 1 else in_parallel(decode, jobs, workers)
+def _done(partial: Path, record: dict[str, Any]) -> dict[str, str]:
+    """What the notes say is done and the arrays' rows confirm."""
+    rows = {e["name"]: slice(e["start"], e["stop"]) for e in record["episodes"]}
+    done = {}
+    for line in (partial / DONE).read_text().splitlines() if (partial / DONE).exists() else ():
+        try:
+            name, digest = json.loads(line)
+        except ValueError:
+            continue  # the last note, cut off
+        if name in rows and hash_rows(partial, rows[name]) == digest:
+            done[name] = digest
+    return done
 
 
-def _decode(out: Path, job: tuple[Path, int]) -> int:
-    """Decode one episode into the rows from its start on; return its number of frames."""
-    folder, start = job
-    episode = load_episode(folder)
-    rows = slice(start, start + len(episode.frames))
-    open_memmap(out / "frames.npy", "r+")[rows] = episode.frames
-    known = episode.meta.actions == "known"
-    open_memmap(out / "controls.npy", "r+")[rows] = episode.controls if known else np.nan
-    open_memmap(out / "motion.npy", "r+")[rows] = motion(episode.frames)
-    return len(episode.frames)
+def _unpack_all(
+    folders: list[Path], record: dict[str, Any], out: Path, done: dict[str, str], workers: int
+) -> dict[str, str]:
+    """Unpack the episodes that are not done; return the hash of every one, by name."""
+    episodes = record["episodes"]
+    progress = Progress(f"prepare {folders[0].parent.name}", episodes[-1]["stop"], "frames")
+    progress.skip(sum(e["stop"] - e["start"] for e in episodes if e["name"] in done))
+    jobs = [
+        Unpacking(folder=folder, out=out, start=e["start"], frames=e["stop"] - e["start"])
+        for folder, e in zip(folders, episodes, strict=True)
+        if e["name"] not in done
+    ]
+    hashes = dict(done)
+    with (out / DONE).open("a", encoding="utf-8") as notes:
+        for name, digest, count in _work(jobs, workers):
+            hashes[name] = digest
+            notes.write(f"\n{json.dumps([name, digest])}\n")
+            notes.flush()
+            progress.advance(count)
+    progress.finish()
+    return hashes
 
 
-def motion(frames: np.ndarray) -> np.ndarray:
-    """Return float32 [t]: each frame's mean absolute change from the one before (0 to 255), 0 for
-    the first of uint8 [t h w 3]."""
-    change = np.zeros(len(frames), np.float32)
-    for index in range(1, len(frames)):
-        after, before = frames[index].astype(np.int16), frames[index - 1]
-        change[index] = np.abs(after - before).mean()
-    return change
+def _work(jobs: list[Unpacking], workers: int) -> Iterator[tuple[str, str, int]]:
+    if workers == 1 or not jobs:
+        return map(unpack, jobs)
+    return in_parallel(unpack, jobs, workers)

@@ -21,6 +21,7 @@ from worldmodel.checkpoint import (
 )
 from worldmodel.data.atomic import write_json
 from worldmodel.data.clips import FrameStore
+from worldmodel.data.provenance import Source, read_sources, source_of, write_sources
 from worldmodel.data.records import read_json
 from worldmodel.errors import UserError
 from worldmodel.model.motion import Carrier, Motion, MotionConfig
@@ -68,6 +69,7 @@ def train_tokenizer(
         )
     chosen = {"reconstruction": ReconstructionConfig(perceptual=perceptual)} if perceptual else {}
     note_configuration(run, {"tokenizer": sizes, "train": config, **chosen})
+    write_sources(run, [source_of(store)])
     torch.manual_seed(config.seed)
     network = Tokenizer(sizes).to(memory_format=torch.channels_last)
     if start:
@@ -97,6 +99,8 @@ def train_world(
 ) -> WorldTransformer:
     """Train a world on the latents of `data`; ends with a playable checkpoint in `run/checkpoint`.
 
+    Its data.json says what it and what it starts from were trained on.
+
     `tokenizer` and `motion` are files or the run folders that hold them; without motion the world
     starts each frame from the last one as it was. Latents are encoded once and kept beside the
     frames. Returns averaged weights.
@@ -111,6 +115,8 @@ def train_world(
         history=mover.config.history if mover else 0,
     )
     note_configuration(run, {"world": sizes, "flow": flow, "train": config})
+    sources = [source_of(store), *_sources_of(tokenizer, motion)]
+    write_sources(run, sources)
     train_set, heldout_set = (
         latent_clips(part, tokens, mover, config) for part in (store, heldout)
     )
@@ -135,6 +141,7 @@ def train_world(
 
     def publish(average: nn.Module) -> None:
         save_checkpoint(run / "checkpoint", about, tokens, average, mover, step=saved_step(run))
+        write_sources(run / "checkpoint", sources)
 
     watch = WorldWatch(heldout_set, tokens, flow, carrier)
     return train(network, objective, config, run, publish, watch)
@@ -170,6 +177,7 @@ def train_motion(
         controls=store.space.size,
     )
     note_configuration(run, {"motion": sizes, "train": config})
+    write_sources(run, [source_of(store), *_sources_of(tokenizer)])
     latents, heldout_latents = in_turn(
         lambda: [encode_frames(part, tokens, config) for part in (store, heldout)]
     )
@@ -191,6 +199,11 @@ def open_tokenizer(path: Path) -> Tokenizer:
     """The tokenizer of a run folder or of a file."""
     tokens = load_tokenizer(path / TOKENIZER if path.is_dir() else path)
     return tokens.to(memory_format=torch.channels_last)
+
+
+def _sources_of(*places: Path | None) -> list[Source]:
+    """What the networks that a stage starts from were trained on."""
+    return [source for place in places if place for source in read_sources(place)]
 
 
 def note_configuration(run: Path, parts: dict[str, object]) -> None:

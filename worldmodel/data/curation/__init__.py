@@ -1,0 +1,1 @@
+"""Choosing from prepared data by rules, without copying it."""
