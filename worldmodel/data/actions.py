@@ -60,6 +60,8 @@ def _parse(
         raise UserError(
             f"{path} line {tick + 1} should be one action but cannot be read ({error!r}); {ADVICE}"
         ) from error
+    if not np.isfinite(vector).all():
+        raise UserError(f"{path} line {tick + 1} has a value that is not finite; {ADVICE}")
     if found != tick:
         raise UserError(
             f"{path} line {tick + 1} should have tick {tick}, but has {found}; {ADVICE}"
