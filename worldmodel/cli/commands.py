@@ -1,11 +1,12 @@
 """All commands, in the order in which `worldmodel --help` lists them."""
 
-from worldmodel.cli import gameplay, judging, playing, training
+from worldmodel.cli import evaluating, gameplay, judging, playing, training
 from worldmodel.cli.command import Commands
 
 COMMANDS: Commands = {
     **gameplay.COMMANDS,
     **training.COMMANDS,
     **playing.COMMANDS,
+    **evaluating.COMMANDS,
     **judging.COMMANDS,
 }

@@ -1,4 +1,4 @@
-"""Commands that measure and judge.
+"""Commands that measure.
 
 Imports stand inside, so that `worldmodel --help` does not wait for PyTorch.
 """
@@ -6,7 +6,7 @@ Imports stand inside, so that `worldmodel --help` does not wait for PyTorch.
 from argparse import ArgumentParser
 from pathlib import Path
 
-from worldmodel.cli.command import Commands, Run, add_json, report
+from worldmodel.cli.command import Commands, Run, add_json
 from worldmodel.cli.options import add_options, chosen
 
 BENCH = {
@@ -15,11 +15,6 @@ BENCH = {
     "device": "PyTorch device",
     "speed": "auto, plain, openvino or openvino-bf16",
     "threads": "threads of PyTorch; its own choice unless given",
-}
-
-EVALUATE = {
-    "clips": "held-out clips to judge on",
-    "steps": "sampler steps a frame; the checkpoint's own unless given",
 }
 
 
@@ -34,19 +29,6 @@ def bench_play(parser: ArgumentParser) -> Run:
     )
 
 
-def evaluate(parser: ArgumentParser) -> Run:
-    from worldmodel.evaluate.fidelity import evaluate
-
-    parser.add_argument("checkpoint", type=Path, help="world to judge")
-    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
-    add_options(parser, evaluate, EVALUATE)
-    add_json(parser)
-    return lambda options: report(
-        evaluate(options.checkpoint, options.data, **chosen(options, EVALUATE)), options.json
-    )
-
-
 COMMANDS: Commands = {
     "bench play": (bench_play, "measure how fast this machine plays a world"),
-    "evaluate": (evaluate, "judge a world on held-out episodes"),
 }

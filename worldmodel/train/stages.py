@@ -30,6 +30,7 @@ from worldmodel.train.loop import train
 from worldmodel.train.objectives.photometric import Photometric
 from worldmodel.train.objectives.reconstruction import Reconstruction, measure_statistics
 from worldmodel.train.objectives.rectified_flow import FlowConfig, RectifiedFlow, frame_correlation
+from worldmodel.train.objectives.regression import Regression
 
 
 def train_tokenizer(
@@ -64,6 +65,7 @@ def train_world(
     config: TrainConfig,
     flow: FlowConfig,
     motion: Path | None = None,
+    objective: type[RectifiedFlow] = RectifiedFlow,
 ) -> WorldTransformer:
     """Train a world on the latents of `data`; ends with a playable checkpoint in `run/checkpoint`.
 
@@ -88,7 +90,7 @@ def train_world(
     network = WorldTransformer(sizes).to(memory_format=torch.channels_last)
     network.rho.copy_(frame_correlation(train_set))
     carrier = Carrier(mover, tokens) if mover else None
-    objective = RectifiedFlow(train_set, heldout_set, tokens, config, flow, carrier)
+    learns = objective(train_set, heldout_set, tokens, config, flow, carrier)
     about = CheckpointConfig(
         title=store.game,
         game=store.game,
@@ -104,7 +106,7 @@ def train_world(
     def publish(average: nn.Module) -> None:
         save_checkpoint(run / "checkpoint", about, tokens, average, mover)
 
-    return train(network, objective, config, run, publish)
+    return train(network, learns, config, run, publish)
 
 
 def latent_clips(
@@ -114,6 +116,18 @@ def latent_clips(
     latents = encode_frames(store, tokenizer, config)
     carried = carry_frames(store, latents, tokenizer, motion, config) if motion else None
     return LatentClips(store, latents, carried)
+
+
+def train_regression(
+    data: Path, tokenizer: Path, run: Path, sizes: WorldConfig, config: TrainConfig,
+    clip: int = FlowConfig.clip, motion: Path | None = None,
+) -> WorldTransformer:  # fmt: skip
+    """Train the yardstick of a world: the same network on the same clips, without noise.
+
+    Ends with a checkpoint in `run/checkpoint`, for `worldmodel evaluate --regression`.
+    """
+    flow = FlowConfig(clip=clip, steps=1, warm_start=0.0, dropout=0.0, own=0.0)
+    return train_world(data, tokenizer, run, sizes, config, flow, motion, Regression)
 
 
 def train_motion(
