@@ -3,8 +3,9 @@
 The squared maximum mean discrepancy under the kernel (x.y / f + 1)^3, unbiased (Gretton et al.
 2012, eq. 4: pairs of clips, each with its real counterpart). Frames of one clip are not
 independent, so only pairs of different clips are counted; a perfect copy then has exactly 0, and
-an estimate may be negative. Intervals come from halves of the clips, drawn without replacement: an estimate from n / 2
-of n varies about the whole's as that varies about the truth (Politis, Romano & Wolf 1999).
+an estimate may be negative. Intervals come from halves of the clips, drawn without replacement: an
+estimate from n / 2 of n varies about the whole's as that varies about the truth (Politis, Romano &
+Wolf 1999).
 Shapes: b clips, k frames of a clip, f features.
 """
 
