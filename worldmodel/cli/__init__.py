@@ -8,8 +8,13 @@ from worldmodel.cli.commands import COMMANDS
 from worldmodel.errors import UserError
 from worldmodel.play.threads import wait_asleep
 
-PLAYS = {"play", "film", "bench"}  # commands in which an engine runs
-EXTRAS = {"vizdoom": "train", "cv2": "desktop", "onnxruntime": "gpu"}  # module -> pip extra
+PLAYS = {"play", "film", "bench", "evaluate"}  # commands in which an engine runs
+EXTRAS = {
+    "vizdoom": "train",
+    "cv2": "desktop",
+    "onnxruntime": "gpu",
+    "matplotlib": "evaluate",
+}  # module -> pip extra
 
 
 def build_parser(words: list[str]) -> ArgumentParser:
