@@ -39,9 +39,9 @@ def evaluate(
 ) -> dict[str, Any]:  # fmt: skip
     """Judge the world in `folder` on `data/heldout`; writes report.html and report.json.
 
-    They go into `out`, runs/report-<name> unless given, or runs/report-<name>-<only>: `only` names one section. Returns what
-    report.json holds. Raises UserError when world and data do not fit, the world was trained on
-    the data, or a file is not what it should be.
+    They go into the folder `out`, or runs/report-<name>. `only` names one section, whose report has
+    its name too. Returns what report.json holds. Raises UserError when world and data do not fit,
+    the world was trained on the data, or a file is not what it should be.
     """
     began, chosen = time.monotonic(), _chosen(only)
     budget = Budget(clips=clips, drift_starts=drift_starts, drift_frames=drift_frames)
