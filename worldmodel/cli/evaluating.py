@@ -15,6 +15,7 @@ from worldmodel.cli.training import TRAIN, WORLD, add_preset, add_run
 
 EVALUATE = {
     "clips": "held-out clips to judge on",
+    "horizon": "frames dreamed in each of them",
     "steps": "sampler steps a frame; the checkpoint's own unless given",
     "speed": "auto, plain, openvino or openvino-bf16",
     "drift_starts": "places where long dreams begin",

@@ -12,7 +12,7 @@ from torch import Tensor
 from worldmodel.data.clips import ClipSampler, FrameStore, gather
 from worldmodel.model.tokenizer import Tokenizer
 
-MOVES = 2.0  # a clip moves when its judged frames change by this many grey levels on average
+MOVES = 2.0  # grey levels on average, by which a frame has moved from the one that is repeated
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,6 @@ class Clips:
     frames: Tensor  # uint8 [b t H W 3]
     latents: Tensor  # float32 [b t n c]
     controls: Tensor  # float32 [b t m]
-    moves: np.ndarray  # bool [b]
     seeds: np.ndarray  # int64 [b], of the games that were recorded
     context: int
 
@@ -48,7 +47,7 @@ class Clips:
         rows, t = slice(count), slice(self.context + horizon)
         return Clips(
             self.frames[rows, t], self.latents[rows, t], self.controls[rows, t],
-            self.moves[rows], self.seeds[rows], self.context,
+            self.seeds[rows], self.context,
         )  # fmt: skip
 
 
@@ -58,16 +57,23 @@ def draw_clips(
     """`count` clips drawn evenly with a fixed seed; raises UserError when episodes are shorter."""
     length = context + horizon
     starts = ClipSampler(store.episodes, store.motion, length=length, seed=0).draw(0, count)
-    motion = gather(store.motion, starts + context, horizon).mean(axis=1)
     frames = torch.from_numpy(gather(store.frames, starts, length))
     return Clips(
         frames,
         torch.stack([tokenizer.encode(clip) for clip in frames]),
         torch.from_numpy(gather(store.controls, starts, length)).float(),
-        motion >= MOVES,
         seeds_at(store, starts),
         context,
     )
+
+
+def moved(truth: Tensor, before: Tensor) -> np.ndarray:
+    """Whether frames uint8 [b k H W 3] differ from those that would be repeated, bool [b k]."""
+    change = [
+        (a.float() - b.float()).abs().mean(dim=(-3, -2, -1))
+        for a, b in zip(truth, before, strict=True)
+    ]
+    return (torch.stack(change) >= MOVES).numpy()
 
 
 def seeds_at(store: FrameStore, rows: np.ndarray) -> np.ndarray:

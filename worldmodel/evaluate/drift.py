@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from worldmodel.errors import UserError
 from worldmodel.evaluate import kid
 from worldmodel.evaluate.dreams import Advance
 from worldmodel.evaluate.figures import (
@@ -37,6 +38,7 @@ from worldmodel.evaluate.ssim import colour, gradient_energy, psnr
 from worldmodel.evaluate.subject import Subject
 
 RECORDED, RANDOM, NONE = "recorded keys", "random keys", "no keys"
+AHEAD = 512  # frames that every run goes
 FAR = 4  # runs that go to the end
 FIRST, LATER = 0, 448  # where the stretches begin that are compared
 STRETCHES = (FIRST, 192, LATER, 960, 1472)
@@ -71,7 +73,11 @@ class Kind:
 def drift(subject: Subject) -> Section:
     """The section: KID, sharpness, colour and freezing against time; stillness; recovery."""
     budget, store = subject.budget, subject.store
-    plan = Plan(ahead=min(512, budget.drift_frames), far=FAR, frames=budget.drift_frames)
+    if budget.drift_frames < 2 * STRETCH:
+        raise UserError(
+            f"drift_frames must be at least {2 * STRETCH}, found {budget.drift_frames}; give more"
+        )
+    plan = Plan(ahead=min(AHEAD, budget.drift_frames), far=FAR, frames=budget.drift_frames)
     stand = min(round(STAND * store.fps), plan.frames)
     still = Plan(ahead=max(plan.ahead, stand), far=FAR, frames=plan.frames)
     context = subject.clips.context
@@ -226,9 +232,10 @@ def _kid_line(kind: Kind) -> Line:
 def _binned(kind: Kind, values: np.ndarray) -> Line:
     """The runs that went to the end, in bins of BIN frames."""
     far = np.nan_to_num(values[np.isfinite(values[:, -1])])
-    bins = far.shape[1] // BIN
-    means = far[:, : bins * BIN].reshape(len(far), bins, BIN).mean(axis=2)
-    return mean_line(kind.name, (np.arange(bins) + 0.5) * BIN, means)
+    size = min(BIN, far.shape[1])
+    bins = far.shape[1] // size
+    means = far[:, : bins * size].reshape(len(far), bins, size).mean(axis=2)
+    return mean_line(kind.name, (np.arange(bins) + 0.5) * size, means)
 
 
 def film_strip(kind: Kind) -> Picture:

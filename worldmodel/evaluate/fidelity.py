@@ -30,9 +30,11 @@ from worldmodel.evaluate.subject import Subject
 TEXT = (
     "Dreams against what really followed, from {context} real frames on and under the recorded "
     "keys. {own} means that the world saw its own frames ever since; {forced} that every frame "
-    "was dreamed after real ones. A clip moves when its frames change by {moves:g} grey levels on "
-    "average; {moving} of {clips} do. KID and the perceptual distance are computed on features of "
-    "{network}; they are not FID's or LPIPS's and are to be compared with each other only."
+    "was dreamed after real ones. A frame moves when it differs from the one that would be "
+    "repeated (the last real one) by {moves:g} grey levels on average: one that does not is "
+    "repeated perfectly, and no world can beat that. KID and the perceptual distance are computed "
+    "on features of {network}; they are not FID's or LPIPS's and are to be compared with each "
+    "other only."
 )
 
 
@@ -53,7 +55,7 @@ def fidelity(subject: Subject) -> Section:
         title="Fidelity against horizon",
         text=TEXT.format(
             context=made.clips.context, own=OWN.capitalize(), forced=FORCED, moves=MOVES,
-            moving=int(made.clips.moves.sum()), clips=len(made.clips), network=NAME,
+            network=NAME,
         ),
         figures=figures,
         curves=curves(made, seen, close),

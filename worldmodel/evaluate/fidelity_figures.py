@@ -4,12 +4,13 @@ Shapes: b clips, j frames that are looked at closely, k values of a clip.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
 
 from worldmodel.evaluate import given, kid
-from worldmodel.evaluate.clips import Clips
+from worldmodel.evaluate.clips import Clips, moved
 from worldmodel.evaluate.figures import Figure, bootstrap, ratio_of_means
 from worldmodel.evaluate.given import Given
 from worldmodel.evaluate.made import (
@@ -32,7 +33,7 @@ def next_frame_figures(made: Made) -> dict[str, Figure]:
     clips = made.clips
     truth = clips.truth[:, ::EVERY]
     before = clips.frames[:, clips.context - 1 : -1][:, ::EVERY]
-    figures = {}
+    figures, moves = {}, moved(truth, before)
     sources = {**made.forced, REPEAT: before, TOKENIZER: made.tokenizer[:, ::EVERY]}
     for measure, name, unit in ((psnr, "PSNR", "dB"), (ssim, "SSIM", "")):
         values = {who: measure(frames, truth).numpy() for who, frames in sources.items()}
@@ -43,9 +44,7 @@ def next_frame_figures(made: Made) -> dict[str, Figure]:
             label = f"next frame {FORCED}" if who == OWN else f"next frame, {who}"
             gain = values[who] - values[REPEAT]
             figures[f"{label}, {name} over repeating"] = _mean(clips, gain, unit)
-            figures[f"{label}, {name} over repeating, moving"] = _mean(
-                clips, gain, unit, moving=True
-            )
+            figures[f"{label}, {name} over repeating, moving"] = _mean(clips, gain, unit, moves)
     return figures
 
 
@@ -53,13 +52,15 @@ def horizon_figures(made: Made) -> dict[str, Figure]:
     """PSNR over repeating the last real frame on own output, by frames dreamed."""
     clips, figures = made.clips, {}
     repeated = psnr(clips.last, clips.truth).numpy()
+    moves = moved(clips.truth, clips.last)
     for who, frames in made.own.items():
         gain = psnr(frames, clips.truth).numpy() - repeated
         for h in HORIZONS:
             if h <= clips.horizon:
                 name = f"frame {h} on {whose(who)}, PSNR over repeating"
-                figures[name] = _mean(clips, gain[:, h - 1 : h], "dB")
-                figures[f"{name}, moving"] = _mean(clips, gain[:, h - 1 : h], "dB", moving=True)
+                at = slice(h - 1, h)
+                figures[name] = _mean(clips, gain[:, at], "dB")
+                figures[f"{name}, moving"] = _mean(clips, gain[:, at], "dB", moves[:, at])
     return figures
 
 
@@ -135,7 +136,16 @@ def _frechet(found: Tensor, real: Tensor, frames: int, seeds: np.ndarray) -> Fig
     )  # fmt: skip
 
 
-def _mean(clips: Clips, values: np.ndarray, unit: str, *, moving: bool = False) -> Figure:
-    """The mean of values [b k] over all clips or those that move."""
-    which = clips.moves if moving else np.ones(len(clips), bool)
-    return bootstrap(values[which], unit=unit, frames=values.shape[1], seeds=clips.seeds[which])
+def _mean(clips: Clips, values: np.ndarray, unit: str, moves: np.ndarray | None = None) -> Figure:
+    """The mean of values [b k] over all frames or over those that move, bool [b k]."""
+    if moves is None:
+        return bootstrap(values, unit=unit, frames=values.shape[1], seeds=clips.seeds)
+    which = moves.any(axis=1)
+    found = bootstrap(
+        values[which], moves[which], statistic=_mean_where, unit=unit, seeds=clips.seeds[which]
+    )
+    return replace(found, frames=int(moves.sum()))
+
+
+def _mean_where(values: np.ndarray, moves: np.ndarray) -> float:
+    return float(values[moves].mean())

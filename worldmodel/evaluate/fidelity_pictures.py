@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from torch import Tensor
 
+from worldmodel.evaluate.clips import moved
 from worldmodel.evaluate.figures import Curve, Line, Picture
 from worldmodel.evaluate.lines import mean_line, side_by_side, strip
 from worldmodel.evaluate.made import EVERY, FORCED, HORIZONS, OWN, REPEAT, SHOWN, TOKENIZER, Made
@@ -16,15 +17,12 @@ from worldmodel.evaluate.ssim import psnr, ssim
 
 def curves(made: Made, seen: Mapping[str, Tensor], close: np.ndarray) -> tuple[Curve, ...]:
     """PSNR, SSIM and perceptual distance against the horizon."""
-    clips = made.clips
+    whole = np.arange(made.clips.horizon)
     found = [
-        _curve(made, "PSNR", psnr, "dB", np.arange(clips.horizon), np.ones(len(clips), bool)),
-        _curve(made, "SSIM", ssim, "", close, np.ones(len(clips), bool)),
+        _curve(made, "PSNR", psnr, "dB", whole),
+        _curve(made, "PSNR", psnr, "dB", whole, moving=True),
+        _curve(made, "SSIM", ssim, "", close),
     ]
-    if 0 < clips.moves.sum() < len(clips):
-        found.insert(
-            1, _curve(made, "PSNR", psnr, "dB", np.arange(clips.horizon), clips.moves, ", moving")
-        )
     lines = [
         mean_line(who, close + 1, seen[f"distance, {who}"].numpy())
         for who in (*made.own, TOKENIZER)
@@ -37,24 +35,24 @@ def curves(made: Made, seen: Mapping[str, Tensor], close: np.ndarray) -> tuple[C
 
 
 def _curve(
-    made: Made, name: str, measure: Callable[..., Tensor], unit: str, at: np.ndarray,
-    which: np.ndarray, about: str = "",
+    made: Made, name: str, measure: Callable[..., Tensor], unit: str, at: np.ndarray, *,
+    moving: bool = False,
 ) -> Curve:  # fmt: skip
-    clips = made.clips
-    truth = clips.truth[which]
+    """A measure at frames `at` of everything made; of moving frames alone if asked for."""
+    clips, every = made.clips, np.arange(0, made.clips.horizon, EVERY)
+    truth = clips.truth
+    moves = moved(truth, clips.last) if moving else np.ones(truth.shape[:2], bool)
 
     def line(who: str, frames: Tensor, at: np.ndarray) -> Line:
-        values = measure(frames if frames.shape[1] == 1 else frames[:, at], truth[:, at])
-        return mean_line(who, at + 1, values.numpy())
+        values = measure(frames, truth[:, at]).numpy()
+        return mean_line(who, at + 1, values, moves[:, at])
 
-    lines = [line(who, frames[which], at) for who, frames in made.own.items()]
+    lines = [line(who, frames[:, at], at) for who, frames in made.own.items()]
     for who, frames in made.forced.items():
-        every = np.arange(0, clips.horizon, EVERY)
-        values = measure(frames[which], truth[:, every]).numpy()
-        label = FORCED if who == OWN else f"{who} {FORCED}"
-        lines.append(mean_line(label, every + 1, values))
-    lines.append(line(REPEAT, clips.last[which], at))
-    lines.append(line(TOKENIZER, made.tokenizer[which], at))
+        lines.append(line(FORCED if who == OWN else f"{who} {FORCED}", frames, every))
+    lines.append(line(REPEAT, clips.last, at))
+    lines.append(line(TOKENIZER, made.tokenizer[:, at], at))
+    about = ", frames that move" if moving else ""
     return Curve(
         title=f"{name} against horizon{about}", x_label="frames dreamed",
         y_label=f"{name}, {unit}" if unit else name, lines=tuple(lines),

@@ -32,8 +32,9 @@ ASKED: Mapping[str, Callable[[Subject], Section]] = {"sweep": sweep}  # only whe
 
 def evaluate(
     folder: Path, data: Path, *, out: Path | None = None, only: str | None = None,
-    clips: int = Budget.clips, steps: int | None = None, speed: str = "auto",
-    drift_starts: int = Budget.drift_starts, drift_frames: int = Budget.drift_frames,
+    clips: int = Budget.clips, horizon: int = Budget.horizon, steps: int | None = None,
+    speed: str = "auto", drift_starts: int = Budget.drift_starts,
+    drift_frames: int = Budget.drift_frames,
     regression: Path | None = None, lpips: Path | None = None, fid: Path | None = None,
     fvd: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
@@ -44,7 +45,9 @@ def evaluate(
     the world was trained on the data, or a file is not what it should be.
     """
     began, chosen = time.monotonic(), _chosen(only)
-    budget = Budget(clips=clips, drift_starts=drift_starts, drift_frames=drift_frames)
+    budget = Budget(
+        clips=clips, horizon=horizon, drift_starts=drift_starts, drift_frames=drift_frames
+    )
     store = FrameStore(data / "heldout")
     warnings = require_unseen(folder, store)
     require_split(data, store)

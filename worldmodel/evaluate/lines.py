@@ -9,12 +9,24 @@ from worldmodel.evaluate.figures import DRAWS, TAILS, Line
 GAP = 2  # white pixels between the frames of a strip
 
 
-def mean_line(name: str, x: np.ndarray, values: np.ndarray) -> Line:
-    """The mean over clips of values [b n] at x [n], with its 95 % bootstrap interval."""
+def mean_line(
+    name: str, x: np.ndarray, values: np.ndarray, where: np.ndarray | None = None
+) -> Line:
+    """The mean over clips of values [b n] at x [n], with its 95 % bootstrap interval.
+
+    `where`, bool [b n], says which values count; points at which none does are left out.
+    """
+    counts = np.ones(values.shape, bool) if where is None else where
+    some = counts.any(axis=0)
+    if not some.any():
+        return Line(name=name, x=(), y=())
+    x, values, counts = np.asarray(x)[some], values[:, some] * counts[:, some], counts[:, some]
     picks = np.random.default_rng(0).integers(len(values), size=(DRAWS, len(values)))
-    shares = np.stack([np.bincount(pick, minlength=len(values)) for pick in picks]) / len(values)
-    low, high = np.quantile(shares @ values, TAILS, axis=0)
-    parts = (x, values.mean(axis=0), low, high)
+    drawn = np.stack([np.bincount(pick, minlength=len(values)) for pick in picks])
+    total = drawn @ counts
+    means = np.where(total > 0, drawn @ values / np.maximum(total, 1), np.nan)
+    low, high = np.nanquantile(means, TAILS, axis=0)
+    parts = x, values.sum(axis=0) / counts.sum(axis=0), low, high
     return Line(name=name, **dict(zip(("x", "y", "low", "high"), map(_floats, parts), strict=True)))
 
 

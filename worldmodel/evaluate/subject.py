@@ -24,7 +24,7 @@ class Budget:
     drift_frames: int = 2000  # of the longest
 
     def __post_init__(self) -> None:
-        least = {"clips": 2, "horizon": 16, "gap_clips": 2, "drift_starts": 2, "drift_frames": 128}
+        least = {"clips": 2, "horizon": 4, "gap_clips": 2, "drift_starts": 2, "drift_frames": 1}
         for name, value in least.items():
             if vars(self)[name] < value:
                 raise UserError(f"{name} must be at least {value}, found {vars(self)[name]}")
