@@ -1,5 +1,7 @@
 """`worldmodel evaluate`: everything that is said of how good a world is, in one report."""
 
+import os
+import platform
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -21,13 +23,13 @@ from worldmodel.evaluate.figures import Section
 from worldmodel.evaluate.given import load_given
 from worldmodel.evaluate.report.page import HTML, write_report
 from worldmodel.evaluate.seen import require_split, require_unseen
-from worldmodel.evaluate.speed import machine
 from worldmodel.evaluate.subject import Budget, Subject
 from worldmodel.evaluate.sweep import sweep
 from worldmodel.play.world import World, load_world
 
-SECTIONS: Mapping[str, Callable[[Subject], Section]] = {"fidelity": fidelity, "drift": drift}
-ASKED: Mapping[str, Callable[[Subject], Section]] = {"sweep": sweep}  # only when asked for
+Makers = Mapping[str, Callable[[Subject], list[Section]]]
+SECTIONS: Makers = {"fidelity": lambda s: [fidelity(s)], "drift": lambda s: [drift(s)]}
+ASKED: Makers = {"sweep": lambda s: [sweep(s)]}  # only when asked for
 
 
 def evaluate(
@@ -60,11 +62,12 @@ def evaluate(
     features = Features(store.size)
     drawn = _drawn(world, store, budget)
     subject = Subject(
-        folder=folder, world=world, setting=setting_of(world.config.play, steps), store=store,
-        clips=drawn, budget=budget, features=features, given=given, regression=yardstick,
+        folder=folder, data=data, world=world, setting=setting_of(world.config.play, steps),
+        store=store, clips=drawn, budget=budget, features=features, given=given,
+        regression=yardstick,
     )  # fmt: skip
-    sections = [make(subject) for make in chosen.values()]
-    about = _about(subject, data, regression) | {"seconds": round(time.monotonic() - began)}
+    sections = [section for make in chosen.values() for section in make(subject)]
+    about = _about(subject, regression) | {"seconds": round(time.monotonic() - began)}
     name = "-".join(["report", folder.resolve().name, *([only] if only else [])])
     place = out or Path("runs") / name
     record = write_report(place, about, sections, warnings)
@@ -72,7 +75,7 @@ def evaluate(
     return record
 
 
-def _chosen(only: str | None) -> Mapping[str, Callable[[Subject], Section]]:
+def _chosen(only: str | None) -> Makers:
     """The sections to make; raises UserError when there is none of that name."""
     if only is None:
         return SECTIONS
@@ -112,12 +115,12 @@ def _drawn(world: World, store: FrameStore, budget: Budget) -> Any:
     return draw_clips(world.tokenizer, store, budget.clips, context=context, horizon=budget.horizon)
 
 
-def _about(subject: Subject, data: Path, regression: Path | None) -> dict[str, object]:
+def _about(subject: Subject, regression: Path | None) -> dict[str, object]:
     """What the figures belong to."""
     setting = subject.setting
     return {
         "checkpoint": str(subject.folder),
-        "data": str(data / "heldout"),
+        "data": str(subject.data / "heldout"),
         "game": subject.store.game,
         "setting": {
             "steps": setting.steps,
@@ -131,5 +134,10 @@ def _about(subject: Subject, data: Path, regression: Path | None) -> dict[str, o
         "features": f"{NAME}, frames resized to {subject.features.size[1]}x{HEIGHT}",
         "regression": str(regression) if regression else None,
         "version": __version__,
-        "machine": machine("cpu"),
+        "machine": {
+            "system": platform.platform(),
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        },
     }

@@ -35,6 +35,7 @@ class Subject:
     """A world, its setting, held-out data, and what they are looked at with."""
 
     folder: Path
+    data: Path  # with the split heldout in it
     world: World
     setting: Setting
     store: FrameStore
