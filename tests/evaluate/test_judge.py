@@ -135,9 +135,11 @@ def test_a_split_that_shares_a_seed_is_refused(tmp_path):
         require_split(tmp_path, held)
 
 
-def test_other_data_and_small_budgets_are_a_sentence(folder, data):
+def test_other_data_and_small_budgets_are_a_sentence(folder, data, small):
     with pytest.raises(UserError, match="clips must be at least 2"):
         judge.evaluate(folder, data, clips=1)
+    with pytest.raises(UserError, match="the longest has 150"):
+        judge.evaluate(folder, data, horizon=147, speed="plain")
     with pytest.raises(UserError, match="return_lpips"):
         judge.evaluate(folder, data, lpips=folder / "config.json")
 

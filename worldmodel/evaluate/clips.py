@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from worldmodel.data.clips import ClipSampler, FrameStore, gather
+from worldmodel.errors import UserError
 from worldmodel.model.tokenizer import Tokenizer
 
 MOVES = 2.0  # grey levels on average, by which a frame has moved from the one that is repeated
@@ -56,6 +57,12 @@ def draw_clips(
 ) -> Clips:
     """`count` clips drawn evenly with a fixed seed; raises UserError when episodes are shorter."""
     length = context + horizon
+    longest = max(episode.stop - episode.start for episode in store.episodes)
+    if longest < length:
+        raise UserError(
+            f"no episode in {store.folder} has the {length} frames of a clip (the longest has "
+            f"{longest}); give a smaller horizon, or collect longer episodes"
+        )
     starts = ClipSampler(store.episodes, store.motion, length=length, seed=0).draw(0, count)
     frames = torch.from_numpy(gather(store.frames, starts, length))
     return Clips(

@@ -66,7 +66,7 @@ class Kind:
     name: str
     runs: Runs
     journey: Journey
-    real: Mapping[int, Tensor]  # stretch -> uint8 [b n H W 3]
+    real: Mapping[int, Tensor]  # stretch -> uint8 [b n H W 3], or [b 1 H W 3] where all stands
     pairs: Mapping[int, np.ndarray]  # stretch -> what KID is the mean of, [b b]
 
 
@@ -135,10 +135,10 @@ def stretches(frames: int) -> list[int]:
 
 
 def _reference(subject: Subject, runs: Runs, start: int, still: bool) -> Tensor:
-    """Real frames [b n H W 3]: those recorded then, or the one that the dream began after."""
+    """Real frames: those recorded then [b n H W 3], or the one begun after [b 1 H W 3]."""
     if not still:
         return runs.real(subject.store, slice(start, start + STRETCH))[:, :: kept_of(0).step]
-    return runs.real(subject.store, slice(-1, 0)).expand(-1, len(kept_of(0)), -1, -1, -1)
+    return runs.real(subject.store, slice(-1, 0))
 
 
 def kind_figures(subject: Subject, kind: Kind) -> dict[str, Figure]:

@@ -21,7 +21,7 @@ from worldmodel.games.players import Sticky
 from worldmodel.model.cache import join, split
 
 STRETCH = 64  # frames of a stretch
-BETWEEN = 2  # frames between two of which features are taken
+BETWEEN = 4  # frames between two of which features are taken
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from worldmodel import __version__
+from worldmodel.checkpoint import load_config
 from worldmodel.data.clips import FrameStore
 from worldmodel.errors import UserError
 from worldmodel.evaluate.clips import draw_clips
@@ -50,6 +51,7 @@ def evaluate(
     budget = Budget(
         clips=clips, horizon=horizon, drift_starts=drift_starts, drift_frames=drift_frames
     )
+    load_config(folder)  # what is no world is told before data are read
     store = FrameStore(data / "heldout")
     warnings = require_unseen(folder, store)
     require_split(data, store)
@@ -68,11 +70,16 @@ def evaluate(
     )  # fmt: skip
     sections = [section for make in chosen.values() for section in make(subject)]
     about = _about(subject, regression) | {"seconds": round(time.monotonic() - began)}
-    name = "-".join(["report", folder.resolve().name, *([only] if only else [])])
-    place = out or Path("runs") / name
+    place = out or Path("runs") / "-".join(["report", _name(folder), *([only] if only else [])])
     record = write_report(place, about, sections, warnings)
     print(f"{place / HTML} is written", file=sys.stderr)
     return record
+
+
+def _name(folder: Path) -> str:
+    """What a world is called: its folder, or its run where that is only "checkpoint"."""
+    whole = folder.resolve()
+    return whole.parent.name if whole.name == "checkpoint" else whole.name
 
 
 def _chosen(only: str | None) -> Makers:
