@@ -83,8 +83,8 @@ def drift(subject: Subject) -> Section:
     context = subject.clips.context
     runs = recorded_runs(store, budget.drift_starts, plan.frames + 16, context)
     few = Runs(runs.rows[:FAR], runs.seeds[:FAR], context)
-    total = plan.count(len(runs)) + plan.count(len(few)) + still.count(len(runs))
-    progress = subject.progress("drift", total)
+    plans = ((plan, len(runs)), (plan, len(few)), (still, len(runs)))
+    progress = subject.progress("drift", sum(workload(each, count) for each, count in plans))
     recovery = Recovery(subject, runs, plan.ahead)
     rows = runs.rows[:, context : context + plan.frames]
     recorded = np.asarray(store.controls[rows], dtype=np.float32)
@@ -123,9 +123,16 @@ def explore(
         found = journey.stretch(start)
         part = Runs(runs.rows[: len(found)], runs.seeds[: len(found)], runs.context)
         real[start] = _reference(subject, part, start, name == NONE)
-        features = [subject.features.pooled(x) for x in (found, real[start])]
+        features = [subject.features.pooled(x, advance) for x in (found, real[start])]
         pairs[start] = kid.clip_pairs(*features)
     return Kind(name, runs, journey, real, pairs)
+
+
+def workload(plan: Plan, runs: int) -> int:
+    """Frames that are dreamed, and about as many as are looked at."""
+    at = stretches(plan.frames)
+    looked = sum(runs if start < plan.ahead else min(plan.far, runs) for start in at)
+    return plan.count(runs) + 2 * looked * len(kept_of(0))
 
 
 def stretches(frames: int) -> list[int]:

@@ -39,12 +39,14 @@ def next_frame_figures(made: Made) -> dict[str, Figure]:
         values = {who: measure(frames, truth).numpy() for who, frames in sources.items()}
         for who, found in values.items():
             label = f"next frame {FORCED}" if who == OWN else f"next frame, {who}"
-            figures[f"{label}, {name}"] = _mean(clips, found, unit)
+            figures[f"{label}, {name}"] = mean_figure(clips, found, unit)
         for who in made.forced:
             label = f"next frame {FORCED}" if who == OWN else f"next frame, {who}"
             gain = values[who] - values[REPEAT]
-            figures[f"{label}, {name} over repeating"] = _mean(clips, gain, unit)
-            figures[f"{label}, {name} over repeating, moving"] = _mean(clips, gain, unit, moves)
+            figures[f"{label}, {name} over repeating"] = mean_figure(clips, gain, unit)
+            figures[f"{label}, {name} over repeating, moving"] = mean_figure(
+                clips, gain, unit, moves
+            )
     return figures
 
 
@@ -59,8 +61,8 @@ def horizon_figures(made: Made) -> dict[str, Figure]:
             if h <= clips.horizon:
                 name = f"frame {h} on {whose(who)}, PSNR over repeating"
                 at = slice(h - 1, h)
-                figures[name] = _mean(clips, gain[:, at], "dB")
-                figures[f"{name}, moving"] = _mean(clips, gain[:, at], "dB", moves[:, at])
+                figures[name] = mean_figure(clips, gain[:, at], "dB")
+                figures[f"{name}, moving"] = mean_figure(clips, gain[:, at], "dB", moves[:, at])
     return figures
 
 
@@ -136,7 +138,9 @@ def _frechet(found: Tensor, real: Tensor, frames: int, seeds: np.ndarray) -> Fig
     )  # fmt: skip
 
 
-def _mean(clips: Clips, values: np.ndarray, unit: str, moves: np.ndarray | None = None) -> Figure:
+def mean_figure(
+    clips: Clips, values: np.ndarray, unit: str, moves: np.ndarray | None = None
+) -> Figure:
     """The mean of values [b k] over all frames or over those that move, bool [b k]."""
     if moves is None:
         return bootstrap(values, unit=unit, frames=values.shape[1], seeds=clips.seeds)
