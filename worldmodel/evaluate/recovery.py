@@ -35,7 +35,8 @@ class Recovery:
         for count in ANCHORS:
             branch = Dreamer(self.subject.world, self.subject.setting, dreamer.seeds)
             branch.cache = FrameCache(memory)
-            self.dreamed[f"{count} real frames" if count else "not"] = self._go_on(branch, count)
+            name = "1 real frame" if count == 1 else f"{count} real frames"
+            self.dreamed[name if count else "not"] = self._go_on(branch, count)
         fresh = Dreamer(self.subject.world, self.subject.setting, dreamer.seeds)
         self.dreamed["begun afresh"] = self._go_on(fresh, self.runs.context)
 
