@@ -9,7 +9,7 @@ from worldmodel.cli.commands import COMMANDS
 from worldmodel.errors import UserError
 from worldmodel.play.threads import wait_asleep
 
-PLAYS = {"play", "film", "bench"}  # commands in which an engine runs
+PLAYS = {"play", "film", "bench", "evaluate"}  # commands in which an engine runs
 NONE_PLAY = {("bench", "train"), ("bench", "all"), ("bench", "page")}  # though "bench" does
 EXTRAS = {  # module -> pip extra
     **{"vizdoom": "train", "matplotlib": "train", "cv2": "desktop", "onnxruntime": "gpu"},

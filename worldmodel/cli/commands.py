@@ -3,6 +3,7 @@
 from worldmodel.cli import (
     curating,
     distilling,
+    evaluating,
     gameplay,
     importing,
     judging,
@@ -20,5 +21,6 @@ COMMANDS: Commands = {
     **running.COMMANDS,
     **distilling.COMMANDS,
     **playing.COMMANDS,
+    **evaluating.COMMANDS,
     **judging.COMMANDS,
 }

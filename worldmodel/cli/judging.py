@@ -1,4 +1,4 @@
-"""Commands that measure and judge.
+"""Commands that measure.
 
 Imports stand inside, so that `worldmodel --help` does not wait for PyTorch.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from worldmodel.cli.command import Commands, Run, add_json, report
+from worldmodel.cli.command import Commands, Run, add_json
 from worldmodel.cli.options import add_options, chosen, settings_of
 
 BENCH = {
@@ -51,11 +51,6 @@ BENCH_ATTENTION = {
     "speeds": "plain, openvino, openvino-bf16",
     "repeats": "repetitions to measure",
     "threads": BENCH["threads"],
-}
-
-EVALUATE = {
-    "clips": "held-out clips to judge on",
-    "steps": "sampler steps a frame; the checkpoint's own unless given",
 }
 
 
@@ -157,18 +152,6 @@ def bench_page(parser: ArgumentParser) -> Run:
     return lambda options: write_page(options.figures, options.page)
 
 
-def evaluate(parser: ArgumentParser) -> Run:
-    from worldmodel.evaluate.fidelity import evaluate
-
-    parser.add_argument("checkpoint", type=Path, help="world to judge")
-    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
-    add_options(parser, evaluate, EVALUATE)
-    add_json(parser)
-    return lambda options: report(
-        evaluate(options.checkpoint, options.data, **chosen(options, EVALUATE)), options.json
-    )
-
-
 COMMANDS: Commands = {
     "bench play": (bench_play, "measure how fast this machine plays a world"),
     "bench train": (bench_train, "measure how fast this machine trains at a preset"),
@@ -177,5 +160,4 @@ COMMANDS: Commands = {
     "bench attention": (bench_attention, "measure attention over the past by window and players"),
     "bench all": (bench_all, "run all of these, each in a process of its own"),
     "bench page": (bench_page, "write the figures of `bench all` into a page"),
-    "evaluate": (evaluate, "judge a world on held-out episodes"),
 }

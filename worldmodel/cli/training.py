@@ -98,12 +98,12 @@ def train_tokenizer(parser: ArgumentParser) -> Run:
     from worldmodel.train.stages import train_tokenizer
 
     parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
-    _add_run(parser, "runs/tokenizer")
+    add_run(parser, "runs/tokenizer")
     parser.add_argument(
         "--perceptual", type=float, default=0.0, metavar="N",
         help="weight of the distance of EfficientNet-lite0's features (default: 0)",
     )  # fmt: skip
-    _add_preset(parser, tokenizer=TOKENIZER, train_tokenizer=TRAIN)
+    add_preset(parser, tokenizer=TOKENIZER, train_tokenizer=TRAIN)
 
     def run(options: Namespace) -> None:
         preset = preset_named(options.preset)
@@ -122,8 +122,8 @@ def train_motion(parser: ArgumentParser) -> Run:
 
     parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
     parser.add_argument("tokenizer", type=Path, help="run of a tokenizer, or its .safetensors file")
-    _add_run(parser, "runs/motion")
-    _add_preset(parser, motion=MOTION, train_motion=TRAIN)
+    add_run(parser, "runs/motion")
+    add_preset(parser, motion=MOTION, train_motion=TRAIN)
 
     def run(options: Namespace) -> None:
         preset = preset_named(options.preset)
@@ -143,8 +143,8 @@ def train_world(parser: ArgumentParser) -> Run:
     parser.add_argument(
         "--motion", type=Path, help="run of a motion network, or its file (default: no motion)"
     )
-    _add_run(parser, "runs/world")
-    _add_preset(parser, world=WORLD, flow=FLOW, train_world=TRAIN)
+    add_run(parser, "runs/world")
+    add_preset(parser, world=WORLD, flow=FLOW, train_world=TRAIN)
 
     def run(options: Namespace) -> None:
         preset = preset_named(options.preset)
@@ -185,7 +185,7 @@ def train_adversarial(parser: ArgumentParser) -> Run:
     return run
 
 
-def _add_preset(parser: ArgumentParser, **texts: Mapping[str, str]) -> None:
+def add_preset(parser: ArgumentParser, **texts: Mapping[str, str]) -> None:
     """--preset, and a flag for each field of these parts of it."""
     from worldmodel.presets import PRESETS, cpu
 
@@ -200,7 +200,7 @@ def _add_preset(parser: ArgumentParser, **texts: Mapping[str, str]) -> None:
         add_changes(parser.add_argument_group(title), vars(cpu())[part], own)
 
 
-def _add_run(parser: ArgumentParser, default: str) -> None:
+def add_run(parser: ArgumentParser, default: str) -> None:
     text = f"folder of the run; one begun there goes on (default: {default})"
     parser.add_argument("--run", type=Path, default=Path(default), help=text)
     text = "weights of another training that a new run begins with (.safetensors)"

@@ -48,6 +48,7 @@ def next_frame(
     sampler: Callable[..., Tensor] = sample_euler,
     fresh: Fresh | None = None,
     guidance: float = 1.0,
+    guidance_interval: tuple[float, float] = (0.0, 1.0),
     clamp: Callable[[Tensor], Tensor] = lambda x: x,
     carried: tuple[Tensor, ...] | None = None,
     warm_start: float = 0.0,
@@ -73,7 +74,7 @@ def next_frame(
         return denoise
 
     blind = denoiser(torch.full_like(controls, torch.nan))
-    denoise = guided(denoiser(controls), blind, guidance)
+    denoise = guided(denoiser(controls), blind, guidance, guidance_interval)
     fresh = fresh or (lambda i: torch.randn_like(noise))
     if carried and warm_start:
         latents, _, known = (part[:, 0] for part in carried[:3])

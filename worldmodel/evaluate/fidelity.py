@@ -1,193 +1,128 @@
-"""How faithful a world is to held-out episodes: next frames, rollouts and obedience to keys.
+"""How faithful a world is: its dreams against what really followed, frame by frame.
 
-Every figure is computed along the path that plays (frame cache, sampler), stands beside repeating
-the last frame and carries a bootstrap interval over clips.
-Shapes: b clips, t frames, n latents of a frame, c channels, m controls.
+Beside every figure stand repeating the last real frame, a regression network of the same size where
+there is one, and what the tokenizer alone would reach.
+Shapes: b clips, h frames of the horizon, j of them that are looked at closely, H W pixels.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
-from einops import rearrange
 from torch import Tensor
 
-from worldmodel.checkpoint import Checkpoint, load_checkpoint
-from worldmodel.data.clips import ClipSampler, FrameStore, gather
-from worldmodel.diffusion.rollout import next_frame, prefill, rollout
-from worldmodel.diffusion.samplers import sampler_named
-from worldmodel.diffusion.schedules import even_times
-from worldmodel.errors import UserError
-from worldmodel.model.motion import Carrier
-from worldmodel.train.metrics import psnr
-from worldmodel.train.objectives.rectified_flow import obeyed_loss
+from worldmodel.evaluate import dreams, kid
+from worldmodel.evaluate.clips import MOVES
+from worldmodel.evaluate.features import NAME
+from worldmodel.evaluate.fidelity_figures import (
+    distance_figures,
+    given_figures,
+    horizon_figures,
+    kid_figures,
+    next_frame_figures,
+)
+from worldmodel.evaluate.fidelity_pictures import curves, pictures
+from worldmodel.evaluate.figures import Figure, Section
+from worldmodel.evaluate.made import EVERY, FORCED, NEAR, OWN, REGRESSION, TOKENIZER, WINDOW, Made
+from worldmodel.evaluate.subject import Subject
 
-MOVES = 2.0  # a clip moves when its judged frame changes by this many grey levels on average
-HORIZONS = (1, 2, 4, 8, 16)  # frames on the world's own output
-BATCH = 32
+TEXT = (
+    "Dreams against what really followed, from {context} real frames on and under the recorded "
+    "keys. {own} means that the world saw its own frames ever since; {forced} that every frame "
+    "was dreamed after real ones. A frame moves when it differs from the one that would be "
+    "repeated (the last real one) by {moves:g} grey levels on average: one that does not is "
+    "repeated perfectly, and no world can beat that. KID and the perceptual distance are computed "
+    "on features of {network}; they are not FID's or LPIPS's and are to be compared with each "
+    "other only."
+)
 
 
-@dataclass(frozen=True)
-class Clips:
-    """Held-out clips: `context` real frames, then those to be dreamed."""
-
-    frames: Tensor  # uint8 [b t H W 3]
-    latents: Tensor  # float32 [b t n c]
-    controls: Tensor  # float32 [b t m]
-    moves: np.ndarray  # bool [b]
-    context: int
+def fidelity(subject: Subject) -> Section:
+    """The section: PSNR, SSIM, perceptual distance and KID against the horizon."""
+    made = make(subject)
+    close = looked_at(made.clips.horizon)
+    seen = look_closely(subject, made, close)
+    figures = (
+        next_frame_figures(made)
+        | horizon_figures(made)
+        | distance_figures(made, seen, close)
+        | kid_figures(made, seen, close)
+        | few_step_gap(subject, made, seen, close)
+        | given_figures(made, subject.given)
+    )
+    return Section(
+        title="Fidelity against horizon",
+        text=TEXT.format(
+            context=made.clips.context, own=OWN.capitalize(), forced=FORCED, moves=MOVES,
+            network=NAME,
+        ),
+        figures=figures,
+        curves=curves(made, seen, close),
+        pictures=pictures(made, seen, subject.store.fps),
+    )  # fmt: skip
 
 
 @torch.inference_mode()
-def evaluate(
-    folder: Path | str, data: Path | str, *, clips: int = 256, steps: int | None = None
-) -> dict[str, object]:
-    """Figures of the checkpoint in `folder` on `data/heldout`, as JSON-ready values.
-
-    `steps` a frame are the checkpoint's own unless given. Each figure is [mean, low, high] with a
-    95 % bootstrap interval. Raises UserError when data and world do not fit.
-    """
-    world = load_checkpoint(folder)
-    store = FrameStore(Path(data) / "heldout")
-    if store.space != world.config.controls or store.size != _size(world):
-        raise UserError(
-            f"{data} has other controls or another size than the world in {folder}; "
-            "evaluate on data of the same game"
-        )
-    steps = steps or world.config.play.steps
-    drawn = draw_clips(world, store, clips)
-    scores = next_frame_scores(world, drawn, steps) | rollout_scores(world, drawn, steps)
-    report: dict[str, object] = {
-        "checkpoint": str(folder),
-        "clips": clips,
-        "clips_that_move": int(drawn.moves.sum()),
-        "steps": steps,
-        "guidance": world.config.play.guidance,
-        "sampler": world.config.play.sampler,
-        "warm_start": world.config.play.warm_start,
-    }
-    report |= {name: bootstrap_mean(values) for name, values in scores.items()}
-    report |= {f"{k}, moving": bootstrap_mean(v[drawn.moves]) for k, v in scores.items()}
-    return report | shuffled_ratio(world, drawn)
+def make(subject: Subject) -> Made:
+    """Dream every clip in every way."""
+    clips, worlds = subject.clips, {"": (subject.world, subject.setting)}
+    if subject.regression:
+        worlds[REGRESSION] = (subject.regression, dreams.regression_setting())
+    progress = subject.progress("fidelity", 2 * len(worlds) * len(clips) * clips.horizon)
+    own, forced = {}, {}
+    for name, (world, setting) in worlds.items():
+        own[name or OWN] = dreams.own_output(world, clips, setting, progress.advance)
+        forced[name or OWN] = dreams.after_real(world, clips, setting, EVERY, progress.advance)
+    progress.finish()
+    return Made(clips, own, forced, dreams.reconstructions(subject.world, clips))
 
 
-def _size(world: Checkpoint) -> tuple[int, int]:
-    return world.config.tokenizer.height, world.config.tokenizer.width
+def looked_at(horizon: int) -> np.ndarray:
+    """Frames [j] of which features are taken: the first 16, and a window that ends at 32, at 64."""
+    ends = [h for h in (32, 64) if h <= horizon]
+    windows = [range(end - WINDOW, end) for end in ends]
+    return np.array([*range(min(NEAR, horizon)), *(t for window in windows for t in window)])
 
 
-def draw_clips(world: Checkpoint, store: FrameStore, count: int) -> Clips:
-    """`count` held-out clips, evenly drawn with a fixed seed."""
-    context, length = world.config.world.window, world.config.world.window + max(HORIZONS)
-    starts = ClipSampler(store.episodes, store.motion, length=length, seed=0).draw(0, count)
-    frames = torch.from_numpy(gather(store.frames, starts, length))
-    latents = torch.stack([world.tokenizer.encode(clip) for clip in frames])
-    controls = torch.from_numpy(gather(store.controls, starts, length)).float()
-    return Clips(frames, latents, controls, store.motion[starts + context] >= MOVES, context)
-
-
-def next_frame_scores(world: Checkpoint, clips: Clips, steps: int) -> dict[str, np.ndarray]:
-    """PSNR [b] of the first dreamed frame, of repeating the last and of the tokenizer alone."""
-    at, carrier = clips.context, carrier_of(world)
-    dreamed = []
-    for part, cache in _prefilled(world, clips):
-        keys = clips.controls[part, at]
-        start = carrier and carrier.carry(cache, keys)
-        guess = next_frame(
-            world.network, cache, keys, _noise(part, clips, 1)[:, 0],
-            carried=start, **_setting(world, steps),
-        )  # fmt: skip
-        dreamed.append(psnr(world.tokenizer.decode(guess), clips.frames[part, at]))
-    truth = clips.frames[:, at]
-    next_psnr = torch.cat(dreamed)
-    repeated = psnr(clips.frames[:, at - 1], truth)
-    ceiling = psnr(world.tokenizer.decode(clips.latents[:, at]), truth)
-    return {
-        "next frame, dB": next_psnr.numpy(),
-        "repeating the last frame, dB": repeated.numpy(),
-        "next frame over repeating, dB": (next_psnr - repeated).numpy(),
-        "tokenizer alone, dB": ceiling.numpy(),
+def look_closely(subject: Subject, made: Made, close: np.ndarray) -> dict[str, Tensor]:
+    """Pooled features [b j f] by name, and distances to the truth [b j] by "distance, name"."""
+    names = {**made.own, TOKENIZER: made.tokenizer}
+    progress = subject.progress("features", (len(names) + 1) * len(made.clips) * len(close))
+    found = subject.features.compare(
+        made.clips.truth[:, close].flatten(0, 1),
+        {name: frames[:, close].flatten(0, 1) for name, frames in names.items()},
+        progress.advance,
+    )
+    progress.finish()
+    shape = len(made.clips), len(close)
+    pooled = {name: torch.unflatten(seen.pooled, 0, shape) for name, seen in found.items()}
+    return pooled | {
+        f"distance, {name}": torch.unflatten(seen.distance, 0, shape)
+        for name, seen in found.items()
     }
 
 
-def rollout_scores(world: Checkpoint, clips: Clips, steps: int) -> dict[str, np.ndarray]:
-    """PSNR [b] over repeating the last real frame, by frames dreamed on the world's own output."""
-    at, longest = clips.context, max(HORIZONS)
-    gains = []
-    for part, cache in _prefilled(world, clips):
-        dream = rollout(
-            world.network, cache, clips.controls[part, at:], _noise(part, clips, longest),
-            carrier=carrier_of(world), **_setting(world, steps),
-        )  # fmt: skip
-        frames = world.tokenizer.decode(rearrange(dream, "b t n c -> (b t) n c"))
-        frames = rearrange(frames, "(b t) h w c -> b t h w c", t=longest)
-        truth = clips.frames[part, at:]
-        gains.append(psnr(frames, truth) - psnr(clips.frames[part, at - 1 : at], truth))
-    by_frame = torch.cat(gains).numpy()
-    return {f"frame {h} over repeating, dB": by_frame[:, h - 1] for h in HORIZONS}
-
-
-def shuffled_ratio(world: Checkpoint, clips: Clips) -> dict[str, object]:
-    """Training loss with another clip's controls over the loss with the true ones, moving clips."""
-    moving = np.flatnonzero(clips.moves)
-    controls = clips.controls[moving, :16]
-    true = clip_losses(world, clips.latents[moving, :16], controls)
-    shuffled = clip_losses(world, clips.latents[moving, :16], controls.roll(1, 0))
-    draws = np.random.default_rng(0).integers(len(true), size=(1000, len(true)))
-    low, high = np.quantile(shuffled[draws].mean(1) / true[draws].mean(1), [0.025, 0.975])
+@torch.inference_mode()
+def few_step_gap(
+    subject: Subject, made: Made, seen: Mapping[str, Tensor], close: np.ndarray, many: int = 16
+) -> dict[str, Figure]:
+    """KID at the world's own steps over its KID at many: what is lost by making few."""
+    steps, count = subject.setting.steps, min(subject.budget.gap_clips, len(made.clips))
+    if steps >= many:
+        return {}
+    clips = made.clips.first(count, min(NEAR, made.clips.horizon))
+    progress = subject.progress(f"{many} steps", 2 * count * clips.horizon)
+    frames = dreams.own_output(
+        subject.world, clips, replace(subject.setting, steps=many), progress.advance
+    )
+    slow = subject.features.pooled(frames, progress.advance)
+    progress.finish()
+    near = close < NEAR
+    real = seen["real"][:count, near]
+    pairs = [kid.clip_pairs(x, real) for x in (seen[OWN][:count, near], slow)]
+    rests = {"frames": clips.horizon, "seeds": clips.seeds}
     return {
-        "loss, moving": bootstrap_mean(true),
-        "shuffled-action loss ratio, moving": [
-            float(shuffled.mean() / true.mean()), float(low), float(high),
-        ],
-    }  # fmt: skip
-
-
-def clip_losses(world: Checkpoint, latents: Tensor, controls: Tensor) -> np.ndarray:
-    """Rectified-flow loss [b] of clips under `controls`, at fixed noise and noise levels."""
-    carrier = carrier_of(world)
-    parts = zip(latents.split(BATCH), controls.split(BATCH), strict=True)
-    losses = [obeyed_loss(world.network, carrier, x, keys).mean(dim=1) for x, keys in parts]
-    return torch.cat(losses).numpy()
-
-
-def carrier_of(world: Checkpoint) -> Carrier | None:
-    return Carrier(world.motion, world.tokenizer) if world.motion else None
-
-
-def _prefilled(world: Checkpoint, clips: Clips) -> Iterator[tuple[slice, object]]:
-    """Batches of clips, each with a cache that has seen the real context."""
-    for start in range(0, len(clips.latents), BATCH):
-        part = slice(start, min(start + BATCH, len(clips.latents)))
-        cache = world.network.empty_cache(part.stop - part.start)
-        seen = slice(clips.context - world.config.world.window, clips.context)
-        prefill(
-            world.network, cache, clips.latents[part, seen], clips.controls[part, seen],
-            carrier_of(world),
-        )  # fmt: skip
-        yield part, cache
-
-
-def _noise(part: slice, clips: Clips, frames: int) -> Tensor:
-    shape = (part.stop - part.start, frames, *clips.latents.shape[2:])
-    return torch.randn(shape, generator=torch.Generator().manual_seed(part.start))
-
-
-def _setting(world: Checkpoint, steps: int) -> dict[str, object]:
-    return {
-        "times": even_times(steps),
-        "sampler": sampler_named(world.config.play.sampler),
-        "guidance": world.config.play.guidance,
-        "warm_start": world.config.play.warm_start,
-        "clamp": world.tokenizer.clamp,
+        f"KID, frames 1-{NEAR}, {many} steps": kid.kid(pairs[1], **rests),
+        f"KID at {steps} steps over {many} steps, frames 1-{NEAR}": kid.kid_ratio(*pairs, **rests),
     }
-
-
-def bootstrap_mean(values: np.ndarray, draws: int = 1000) -> list[float]:
-    """[mean, low, high]: the mean and its 95 % bootstrap interval."""
-    if len(values) == 0:
-        return [float("nan")] * 3
-    picks = np.random.default_rng(0).integers(len(values), size=(draws, len(values)))
-    low, high = np.quantile(values[picks].mean(axis=1), [0.025, 0.975])
-    return [float(values.mean()), float(low), float(high)]

@@ -38,6 +38,7 @@ from worldmodel.train.objectives.reconstruction import (
     measure_statistics,
 )
 from worldmodel.train.objectives.rectified_flow import FlowConfig, RectifiedFlow, frame_correlation
+from worldmodel.train.objectives.regression import Regression
 from worldmodel.train.ranks import in_turn, join_ranks, rank, wait_for_ranks
 from worldmodel.train.state import latest_state, saved_step
 from worldmodel.train.transfer import begin_with
@@ -96,6 +97,7 @@ def train_world(
     flow: FlowConfig,
     motion: Path | None = None,
     start: Path | None = None,
+    objective: type[RectifiedFlow] = RectifiedFlow,
 ) -> WorldTransformer:
     """Train a world on the latents of `data`; ends with a playable checkpoint in `run/checkpoint`.
 
@@ -126,7 +128,7 @@ def train_world(
         begin_with(network, start)
     network.rho.copy_(frame_correlation(train_set))
     carrier = Carrier(mover, tokens) if mover else None
-    objective = RectifiedFlow(train_set, heldout_set, tokens, config.parts(), flow, carrier)
+    learns = objective(train_set, heldout_set, tokens, config.parts(), flow, carrier)
     about = CheckpointConfig(
         title=store.game,
         game=store.game,
@@ -144,7 +146,7 @@ def train_world(
         write_sources(run / "checkpoint", sources)
 
     watch = WorldWatch(heldout_set, tokens, flow, carrier)
-    return train(network, objective, config, run, publish, watch)
+    return train(network, learns, config, run, publish, watch)
 
 
 def latent_clips(
@@ -156,6 +158,18 @@ def latent_clips(
         in_turn(lambda: carry_frames(store, latents, tokenizer, motion, config)) if motion else None
     )
     return LatentClips(store, latents, carried)
+
+
+def train_regression(
+    data: Path, tokenizer: Path, run: Path, sizes: WorldConfig, config: TrainConfig,
+    clip: int = FlowConfig.clip, motion: Path | None = None,
+) -> WorldTransformer:  # fmt: skip
+    """Train the yardstick of a world: the same network on the same clips, without noise.
+
+    Ends with a checkpoint in `run/checkpoint`, for `worldmodel evaluate --regression`.
+    """
+    flow = FlowConfig(clip=clip, steps=1, warm_start=0.0, dropout=0.0, own=0.0)
+    return train_world(data, tokenizer, run, sizes, config, flow, motion, objective=Regression)
 
 
 @on_its_device

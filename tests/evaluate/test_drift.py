@@ -1,0 +1,105 @@
+"""Drift's figures on worlds whose fate is known: one that is perfect, one that freezes, one that
+fades."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from judged import MeanColours, blurred, write_store
+from play.playing import SIZE
+
+from worldmodel.data.progress import Progress
+from worldmodel.evaluate import drift, journeys
+from worldmodel.evaluate.subject import Budget
+
+FRAMES, CONTEXT = 32, 4
+
+
+class Known:
+    """A dreamer who remembers the recording; `fate` says what becomes of frame number t."""
+
+    def __init__(self, store, runs, fate):
+        self.store, self.runs, self.fate, self.t = store, runs, fate, 0
+        self.seeds = list(range(len(runs)))
+
+    def dream(self, controls):
+        real = self.runs.real(self.store, slice(self.t, self.t + 1))
+        first = self.runs.real(self.store, slice(0, 1))
+        self.t += 1
+        return self.fate(self.t, real, first)[:, 0]
+
+
+def perfect(t, real, first):
+    return real
+
+
+def freezing(t, real, first):
+    return real if t < 10 else first
+
+
+def fading(t, real, first):
+    for _ in range(t // 12):
+        real = blurred(real)
+    return real
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return write_store(tmp_path_factory.mktemp("drift") / "heldout")
+
+
+@pytest.fixture
+def figures(store, monkeypatch):
+    """What the section says of a fate."""
+    for part in (drift, journeys):
+        monkeypatch.setattr(part, "STRETCH", 8)
+    monkeypatch.setattr(drift, "STRETCHES", (0,))
+    subject = SimpleNamespace(
+        store=store, features=MeanColours(SIZE), clips=SimpleNamespace(context=CONTEXT),
+        budget=Budget(drift_starts=4, drift_frames=FRAMES),
+        progress=lambda title, frames: Progress(title, frames, "frames"),
+    )  # fmt: skip
+
+    def judged(fate):
+        monkeypatch.setattr(journeys, "begin", lambda subject, runs: Known(store, runs, fate))
+        found = drift.drift(subject).figures
+        return {name: figure.value for name, figure in found.items()}
+
+    return judged
+
+
+FIRST, LAST = "frames 1-8", "frames 25-32"
+
+
+def test_a_perfect_world_does_not_drift(figures):
+    found = figures(perfect)
+    assert found[f"recorded keys: KID, {FIRST}"] == found[f"recorded keys: KID, {LAST}"] == 0
+    for where in (FIRST, LAST):
+        sharpness = found[f"recorded keys: gradient energy over the real one, {where}"]
+        assert sharpness == pytest.approx(1, abs=0.1)
+        assert found[f"recorded keys: colour from the real one, {where}"] < 3
+        assert found[f"recorded keys: share of frozen frames, {where}"] == 0
+
+
+def test_a_world_that_freezes_is_frozen_and_not_blurred(figures):
+    found = figures(freezing)
+    assert found[f"recorded keys: share of frozen frames, {FIRST}"] == 0
+    assert found[f"recorded keys: share of frozen frames, {LAST}"] == 1
+    assert found[f"recorded keys: gradient energy over the real one, {LAST}"] > 0.8
+    assert found[f"no keys: PSNR of frame {FRAMES} against frame 1"] > 70
+
+
+def test_a_world_that_fades_is_blurred_and_not_frozen(figures):
+    found = figures(fading)
+    name = "recorded keys: gradient energy over the real one"
+    assert found[f"{name}, {FIRST}"] == pytest.approx(1, abs=0.1)
+    assert found[f"{name}, {LAST}"] < 0.1
+    assert found[f"recorded keys: share of frozen frames, {LAST}"] < 0.2
+    assert found[f"recorded keys: colour from the real one, {LAST}"] < 3
+
+
+def test_frames_under_no_key_are_never_frozen():
+    change, held = torch.zeros(1, 4).numpy(), torch.tensor([[True, True, False, False]]).numpy()
+    assert drift.frozen_share(change, held) == 1
+    assert drift.frozen_share(change + 1, held) == 0
+    assert drift.frozen_share(change, held & False) != drift.frozen_share(change, held)

@@ -1,0 +1,147 @@
+"""Dreams to be judged: after real frames or after the world's own, along the path that plays.
+
+Shapes: b clips, t frames, n latents of a frame, c channels, m controls, H W pixels.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from worldmodel.checkpoint import PlayConfig
+from worldmodel.diffusion.rollout import next_frame, prefill, remember
+from worldmodel.diffusion.samplers import Sampler, sampler_named
+from worldmodel.diffusion.schedules import even_times
+from worldmodel.evaluate.clips import Clips
+from worldmodel.model.cache import FrameCache
+from worldmodel.model.tokenizer import to_uint8
+from worldmodel.play.noise import FRESH, START, frame_noise
+from worldmodel.play.world import World
+
+BATCH = 16
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """How a frame is dreamed. `blank` puts zeros in the place of noise, as a regression network
+    wants it."""
+
+    steps: int = 2
+    sampler: Sampler
+    guidance: float = 1.0
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    warm_start: float = 0.0
+    rest: float = 0.0
+    blank: bool = False
+
+
+def setting_of(play: PlayConfig, steps: int | None = None) -> Setting:
+    """The setting a world ships with, or with other steps."""
+    return Setting(
+        steps=steps or play.steps,
+        sampler=sampler_named(play.sampler),
+        guidance=play.guidance,
+        warm_start=play.warm_start,
+        rest=play.rest,
+    )
+
+
+def regression_setting() -> Setting:
+    """One look at zeros."""
+    return Setting(steps=1, sampler=sampler_named("euler"), blank=True)
+
+
+class Dreamer:
+    """Several players of a world, each with a seed of his own; `see` and `dream` move them on."""
+
+    def __init__(self, world: World, setting: Setting, seeds: list[int]) -> None:
+        self.world, self.setting, self.seeds = world, setting, seeds
+        self.cache: FrameCache = world.network.empty_cache(len(seeds))
+        self.frame = 0
+
+    def see(self, latents: Tensor, controls: Tensor) -> None:
+        """Remember real frames [b t n c] that `controls` [b t m] produced."""
+        prefill(self.world.network, self.cache, latents, controls, self.world.carrier)
+
+    def dream(self, controls: Tensor, *, keep: bool = True) -> Tensor:
+        """The next frame, uint8 [b H W 3], under controls [b m]; remembered if `keep`."""
+        carrier = self.world.carrier
+        carried = carrier and carrier.carry(self.cache, controls)
+        latent = self._latent(controls, carried)
+        picture = self.world.tokenizer.pictures(latent).float().clamp(0, 1)
+        if keep:
+            remember(
+                self.world.network, self.cache, latent, controls, carried=carried,
+                picture=picture if carrier else None,
+            )  # fmt: skip
+        self.frame += 1
+        return to_uint8(picture)
+
+    def _latent(self, controls: Tensor, carried: tuple[Tensor, ...] | None) -> Tensor:
+        setting = self.setting
+        noise = self._noise(START)
+        return next_frame(
+            self.world.network, self.cache, controls,
+            torch.zeros_like(noise) if setting.blank else noise,
+            times=even_times(setting.steps),
+            sampler=setting.sampler,
+            fresh=lambda i: self._noise(f"{FRESH} {i}"),
+            guidance=setting.guidance,
+            guidance_interval=setting.guidance_interval,
+            clamp=self.world.tokenizer.clamp,
+            carried=carried,
+            warm_start=setting.warm_start,
+            rest=setting.rest,
+        )  # fmt: skip
+
+    def _noise(self, use: str) -> Tensor:
+        config = self.world.config.world
+        shape = config.grid[0] * config.grid[1], config.latent_channels
+        return torch.stack([frame_noise(shape, s, self.frame + 1, use) for s in self.seeds])
+
+
+def own_output(
+    world: World, clips: Clips, setting: Setting, advance: Advance = lambda count: None
+) -> Tensor:
+    """Each clip dreamed on the world's own output, uint8 [b horizon H W 3]."""
+    found = []
+    for part, dreamer in dreamers(world, clips, setting):
+        frames = []
+        for t in range(clips.context, clips.context + clips.horizon):
+            frames.append(dreamer.dream(clips.controls[part, t]))
+            advance(len(frames[-1]))
+        found.append(torch.stack(frames, dim=1))
+    return torch.cat(found)
+
+
+def after_real(
+    world: World, clips: Clips, setting: Setting, every: int, advance: Advance = lambda count: None
+) -> Tensor:
+    """Every `every`-th frame dreamed after real ones only (teacher forcing), uint8 [b k H W 3]."""
+    found = []
+    for part, dreamer in dreamers(world, clips, setting):
+        frames = []
+        for t in range(clips.context, clips.context + clips.horizon):
+            if (t - clips.context) % every == 0:
+                frames.append(dreamer.dream(clips.controls[part, t], keep=False))
+            dreamer.see(clips.latents[part, t : t + 1], clips.controls[part, t : t + 1])
+            advance(len(clips.latents[part]))
+        found.append(torch.stack(frames, dim=1))
+    return torch.cat(found)
+
+
+def dreamers(world: World, clips: Clips, setting: Setting) -> Iterator[tuple[slice, Dreamer]]:
+    """Batches of clips, each with a dreamer who has seen the real context."""
+    for start in range(0, len(clips), BATCH):
+        part = slice(start, min(start + BATCH, len(clips)))
+        dreamer = Dreamer(world, setting, list(range(part.start, part.stop)))
+        dreamer.see(clips.latents[part, : clips.context], clips.controls[part, : clips.context])
+        yield part, dreamer
+
+
+def reconstructions(world: World, clips: Clips) -> Tensor:
+    """What the tokenizer alone makes of the truth, uint8 [b horizon H W 3]."""
+    decode = world.tokenizer.decode
+    return torch.stack([decode(latents[clips.context :]) for latents in clips.latents])

@@ -1,0 +1,150 @@
+"""`worldmodel evaluate`: everything that is said of how good a world is, in one report."""
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from worldmodel import __version__
+from worldmodel.checkpoint import load_config
+from worldmodel.data.clips import FrameStore
+from worldmodel.errors import UserError
+from worldmodel.evaluate.clips import draw_clips
+from worldmodel.evaluate.dreams import setting_of
+from worldmodel.evaluate.drift import drift
+from worldmodel.evaluate.features import HEIGHT, NAME, Features
+from worldmodel.evaluate.fidelity import fidelity
+from worldmodel.evaluate.figures import Section
+from worldmodel.evaluate.given import load_given
+from worldmodel.evaluate.report.page import HTML, write_report
+from worldmodel.evaluate.seen import require_split, require_unseen
+from worldmodel.evaluate.subject import Budget, Subject
+from worldmodel.evaluate.sweep import sweep
+from worldmodel.play.world import World, load_world
+
+Makers = Mapping[str, Callable[[Subject], list[Section]]]
+SECTIONS: Makers = {"fidelity": lambda s: [fidelity(s)], "drift": lambda s: [drift(s)]}
+ASKED: Makers = {"sweep": lambda s: [sweep(s)]}  # only when asked for
+
+
+def evaluate(
+    folder: Path, data: Path, *, out: Path | None = None, only: str | None = None,
+    clips: int = Budget.clips, horizon: int = Budget.horizon, steps: int | None = None,
+    speed: str = "auto", drift_starts: int = Budget.drift_starts,
+    drift_frames: int = Budget.drift_frames,
+    regression: Path | None = None, lpips: Path | None = None, fid: Path | None = None,
+    fvd: Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Judge the world in `folder` on `data/heldout`; writes report.html and report.json.
+
+    They go into the folder `out`, or runs/report-<name>. `only` names one section, whose report has
+    its name too. Returns what report.json holds. Raises UserError when world and data do not fit,
+    the world was trained on the data, or a file is not what it should be.
+    """
+    began, chosen = time.monotonic(), _chosen(only)
+    budget = Budget(
+        clips=clips, horizon=horizon, drift_starts=drift_starts, drift_frames=drift_frames
+    )
+    load_config(folder)  # what is no world is told before data are read
+    store = FrameStore(data / "heldout")
+    warnings = require_unseen(folder, store)
+    require_split(data, store)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    given = load_given(lpips=lpips, fid=fid, fvd=fvd)
+    world = load_world(folder, "cpu", speed)
+    _require_fitting(world, store, folder, data)
+    yardstick = load_yardstick(regression, world) if regression else None
+    features = Features(store.size)
+    drawn = _drawn(world, store, budget)
+    subject = Subject(
+        folder=folder, data=data, world=world, setting=setting_of(world.config.play, steps),
+        store=store, clips=drawn, budget=budget, features=features, given=given,
+        regression=yardstick,
+    )  # fmt: skip
+    sections = [section for make in chosen.values() for section in make(subject)]
+    about = _about(subject, regression) | {"seconds": round(time.monotonic() - began)}
+    place = out or Path("runs") / "-".join(["report", _name(folder), *([only] if only else [])])
+    record = write_report(place, about, sections, warnings)
+    print(f"{place / HTML} is written", file=sys.stderr)
+    return record
+
+
+def _name(folder: Path) -> str:
+    """What a world is called: its folder, or its run where that is only "checkpoint"."""
+    whole = folder.resolve()
+    return whole.parent.name if whole.name == "checkpoint" else whole.name
+
+
+def _chosen(only: str | None) -> Makers:
+    """The sections to make; raises UserError when there is none of that name."""
+    if only is None:
+        return SECTIONS
+    every = {**SECTIONS, **ASKED}
+    if only not in every:
+        raise UserError(f"there is no section {only!r}; choose one of {', '.join(every)}")
+    return {only: every[only]}
+
+
+def _require_fitting(world: World, store: FrameStore, folder: Path, data: Path) -> None:
+    size = world.config.tokenizer.height, world.config.tokenizer.width
+    if store.space != world.config.controls or store.size != size:
+        raise UserError(
+            f"{data} has other controls or another size than the world in {folder}; "
+            "evaluate on data of the same game"
+        )
+
+
+def load_yardstick(path: Path, world: World) -> World:
+    """The regression network in a checkpoint folder or run; raises UserError when it does not fit.
+
+    It runs at the speed of `world`.
+    """
+    inside = path / "checkpoint"
+    found = load_world(inside if inside.is_dir() else path, "cpu", world.speed.name)
+    if found.config.tokenizer_hash != world.config.tokenizer_hash:
+        raise UserError(
+            f"the regression network in {path} has another tokenizer than the world; train it "
+            "with `worldmodel train regression` on the world's own"
+        )
+    return found
+
+
+@torch.inference_mode()
+def _drawn(world: World, store: FrameStore, budget: Budget) -> Any:
+    context = world.config.world.window
+    return draw_clips(world.tokenizer, store, budget.clips, context=context, horizon=budget.horizon)
+
+
+def _about(subject: Subject, regression: Path | None) -> dict[str, object]:
+    """What the figures belong to."""
+    setting = subject.setting
+    return {
+        "checkpoint": str(subject.folder),
+        "data": str(subject.data / "heldout"),
+        "game": subject.store.game,
+        "setting": {
+            "steps": setting.steps,
+            "sampler": subject.world.config.play.sampler,
+            "guidance": setting.guidance,
+            "warm_start": setting.warm_start,
+            "rest": setting.rest,
+            "speed": subject.world.speed.name,
+        },
+        "budget": asdict(subject.budget),
+        "features": f"{NAME}, frames resized to {subject.features.size[1]}x{HEIGHT}",
+        "regression": str(regression) if regression else None,
+        "version": __version__,
+        "machine": {
+            "system": platform.platform(),
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        },
+    }
