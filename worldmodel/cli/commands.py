@@ -1,6 +1,6 @@
 """All commands, in the order in which `worldmodel --help` lists them."""
 
-from worldmodel.cli import gameplay, judging, playing, training
+from worldmodel.cli import controlling, gameplay, judging, playing, training
 from worldmodel.cli.command import Commands
 
 COMMANDS: Commands = {
@@ -8,4 +8,5 @@ COMMANDS: Commands = {
     **training.COMMANDS,
     **playing.COMMANDS,
     **judging.COMMANDS,
+    **controlling.COMMANDS,
 }

@@ -72,7 +72,8 @@ class ClipSampler:
     """Draws where clips of `length` frames start; the draw of a step is a function of (seed, step).
 
     A clip lies in one episode. `moving` is the share of clips drawn in proportion to their mean
-    motion, the others are drawn evenly. Raises UserError when no episode is as long as a clip.
+    motion, the others are drawn evenly. Of `usable`, bool [n], a clip has only rows that are true.
+    Raises UserError when no episode is as long as a clip, or no clip is usable.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class ClipSampler:
         length: int,
         seed: int,
         moving: float = 0.0,
+        usable: np.ndarray | None = None,
     ) -> None:
         self.starts = clip_starts(episodes, length)
         if not len(self.starts):
@@ -90,6 +92,14 @@ class ClipSampler:
                 f"No episode has the {length} frames of a clip; collect longer episodes or train "
                 f"on shorter clips."
             )
+        if usable is not None:
+            unusable = np.concatenate([[0], np.cumsum(~usable)])
+            self.starts = self.starts[unusable[self.starts + length] == unusable[self.starts]]
+            if not len(self.starts):
+                raise UserError(
+                    f"No clip of {length} frames has known controls throughout; label the data "
+                    f"with worldmodel label, or give data with recorded keys."
+                )
         self.length, self._seed = length, seed
         weight = clip_motion(motion, self.starts, length)
         even = np.full(len(weight), 1.0 / len(weight))
