@@ -14,8 +14,7 @@ PICTURES = "arrays that `worldmodel prepare` wrote"
 IDM_SIZES = {
     "height": "height at which it looks at a frame, in pixels",
     "width": "width at which it looks at a frame, in pixels",
-    "fine": "channels at a quarter of the resolution",
-    "coarse": "channels at an eighth of the resolution",
+    "features": "channels of its convolutions",
     "code": "numbers that a transition becomes",
     "reach": "transitions that it looks back and ahead",
 }
@@ -25,8 +24,8 @@ IDM_DRAWS = {
     "disturbed": "share of the clips shown blurred and in other light",
 }
 IDM_TRAINING = {
-    "steps": 900, "batch": 12, "learning_rate": 1.5e-3, "warmup": 50, "ema": 0.99,
-    "validate_every": 150, "picture_every": 300, "save_every": 100,
+    "steps": 1200, "batch": 12, "learning_rate": 2e-3, "warmup": 50, "ema": 0.99,
+    "validate_every": 200, "picture_every": 400, "save_every": 100,
 }  # fmt: skip
 
 
