@@ -29,6 +29,27 @@ IDM_TRAINING = {
 }  # fmt: skip
 
 
+POSE_SIZES = {
+    "height": "height at which it looks at a frame, in pixels",
+    "width": "width at which it looks at a frame, in pixels",
+    "features": "channels of its convolutions",
+    "code": "numbers that a picture becomes",
+}
+POSE_TRAINING = {
+    "steps": 1500, "batch": 48, "learning_rate": 1.5e-3, "warmup": 50, "ema": 0.99,
+    "validate_every": 250, "picture_every": 500, "save_every": 250,
+}  # fmt: skip
+LABEL = {
+    "threshold": "confidence below which a frame's keys stay unknown",
+    "everything": "replace recorded keys too",
+}
+HIDE = {
+    "share": "share of the training episodes whose keys are hidden",
+    "episodes": "training episodes to take, the first ones; 0 takes all",
+    "seed": "what hidden episodes are drawn from",
+}
+
+
 def train_idm(parser: ArgumentParser) -> Run:
     from worldmodel.model.inverse_dynamics import InverseDynamicsConfig
     from worldmodel.train.config import TrainConfig
@@ -49,12 +70,57 @@ def train_idm(parser: ArgumentParser) -> Run:
     return run
 
 
+def train_pose(parser: ArgumentParser) -> Run:
+    from worldmodel.model.pose import PoseConfig
+    from worldmodel.train.config import TrainConfig
+    from worldmodel.train.judges import train_pose
+
+    _add_data_and_run(parser, "runs/pose")
+    add_options(parser, train_pose, {"episodes": "training episodes that the game plays again"})
+    add_options(parser.add_argument_group("sizes"), PoseConfig, POSE_SIZES)
+    add_options(parser.add_argument_group("training"), TrainConfig, TRAIN, **POSE_TRAINING)
+
+    def run(options: Namespace) -> None:
+        sizes = PoseConfig(game="any", **chosen(options, POSE_SIZES))  # the data's
+        config = TrainConfig(**chosen(options, TRAIN))
+        train_pose(options.data, options.run, sizes, config, episodes=options.episodes)
+
+    return run
+
+
 def _add_data_and_run(parser: ArgumentParser, default: str) -> None:
     parser.add_argument("data", type=Path, help=PICTURES)
     text = f"folder of the run; one begun there goes on (default: {default})"
     parser.add_argument("--run", type=Path, default=Path(default), help=text)
 
 
+def label(parser: ArgumentParser) -> Run:
+    from worldmodel.train.labels import label
+
+    parser.add_argument("data", type=Path, help=f"{PICTURES}, without keys or with some unknown")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the labelled arrays")
+    idm = Path("runs/idm")
+    parser.add_argument("--idm", type=Path, default=idm, help=f"run or file (default: {idm})")
+    parser.add_argument("--against", type=Path, help="arrays with recorded keys to compare with")
+    add_options(parser, label, LABEL)
+    return lambda options: label(
+        options.data, options.out, idm=options.idm, against=options.against,
+        **chosen(options, LABEL),
+    )  # fmt: skip
+
+
+def hide(parser: ArgumentParser) -> Run:
+    from worldmodel.train.labels import hide
+
+    parser.add_argument("data", type=Path, help=PICTURES)
+    parser.add_argument("--out", type=Path, required=True, help="folder for arrays with less keys")
+    add_options(parser, hide, HIDE)
+    return lambda options: hide(options.data, options.out, **chosen(options, HIDE))
+
+
 COMMANDS: Commands = {
+    "label": (label, "give video without keys those that an inverse dynamics model reads"),
+    "hide": (hide, "make keys unknown, to try what unlabelled video is worth"),
     "train idm": (train_idm, "train the judge that reads from pictures which keys were held"),
+    "train pose": (train_pose, "train the judge that reads from a picture where it was taken"),
 }

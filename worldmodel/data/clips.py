@@ -120,6 +120,11 @@ def clip_starts(episodes: Sequence[Span], length: int) -> np.ndarray:
     return np.concatenate(ranges).astype(np.int64) if ranges else np.zeros(0, np.int64)
 
 
+def known(store: FrameStore) -> np.ndarray:
+    """Return bool [n]: frames whose controls are known; those of unlabelled video are NaN."""
+    return ~np.isnan(store.controls).any(axis=1)
+
+
 def clip_motion(motion: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
     """Return the mean motion, float64 [n], inside clips: changes that lead into the first frame do
     not count."""

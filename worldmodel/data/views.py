@@ -1,6 +1,6 @@
-"""Prepared arrays with other controls: frames are linked, not copied, what depends on keys is left.
+"""Prepared arrays under other controls: frames are linked, what depends on keys is left behind.
 
-A view is a folder that a FrameStore reads. Controls of a frame that nobody knows are NaN.
+Controls of a frame that nobody knows are NaN.
 """
 
 import json
@@ -19,6 +19,7 @@ from worldmodel.data.records import read_json
 from worldmodel.errors import UserError
 from worldmodel.games.base import ControlSpace
 
+NOTE = "controls_from"  # in episodes.json of what this file writes
 ROWS = 2048  # copied at once
 
 
@@ -34,33 +35,36 @@ def write_view(
 ) -> None:
     """Write `out` with the store's frames under `controls`, float32 [n m], whole or not at all.
 
-    `note` goes into episodes.json under "view". With `episodes`, only the first ones are taken (and
-    copied). `space` names the controls, the store's own unless given; `arrays` [n ...] are saved
+    `note` says where the controls are from. With `episodes`, only the first so many are taken.
+    `space` names the controls, the store's own unless given; `arrays` float32 [n ...] are saved
     beside. Raises UserError when `out` holds something else or is the store itself.
     """
     count = episodes or len(store.episodes)
     rows = store.episodes[count - 1].stop
     refuse_to_overwrite(out, store.folder)
     record = read_json(store.folder / "episodes.json")
+    record.pop("view", None)  # a curated store's rows are written out
     record["episodes"] = record["episodes"][:count]
     record["controls"] = (space or store.space).to_json()
-    key = json.dumps([record["source"], note, count], default=str)
-    record |= {"source": sha256(key.encode()).hexdigest(), "view": dict(note)}
+    key = json.dumps([record["source"], dict(note), count])
+    record |= {"source": sha256(key.encode()).hexdigest(), NOTE: dict(note)}
     with whole_folder(out) as partial:
-        for path in [store.folder / "frames.npy", store.folder / "motion.npy", *latents_of(store)]:
-            take(path, partial / path.name, rows)
-        for name, array in {"controls": controls, **arrays}.items():
-            np.save(partial / f"{name}.npy", array[:rows].astype(np.float32))
+        take(store.folder / "frames.npy", store.frames, partial / "frames.npy", rows)
+        for path in latents_of(store):
+            take(path, np.load(path, mmap_mode="r"), partial / path.name, rows)
+        small = {"controls": controls, "motion": store.motion, **arrays}
+        for name, array in small.items():
+            np.save(partial / f"{name}.npy", np.asarray(array[:rows], np.float32))
         write_json(partial / "episodes.json", record)
 
 
 def refuse_to_overwrite(out: Path, source: Path) -> None:
-    """Raise UserError unless `out` is new or a view that may be made again."""
+    """Raise UserError unless `out` is new or of this file's making."""
     if out.resolve() == source.resolve():
         raise UserError(f"{out} is the data itself; name another folder with --out")
     index = out / "episodes.json"
-    if out.exists() and not (index.is_file() and "view" in read_json(index)):
-        raise UserError(f"{out} exists and is no view of arrays; name another folder with --out")
+    if out.exists() and not (index.is_file() and NOTE in read_json(index)):
+        raise UserError(f"{out} exists and holds other things; name another folder with --out")
 
 
 def latents_of(store: FrameStore) -> list[Path]:
@@ -68,16 +72,15 @@ def latents_of(store: FrameStore) -> list[Path]:
     return [p for p in store.folder.glob("latents-*.npy") if p.stem.count("-") == 1]
 
 
-def take(source: Path, target: Path, rows: int) -> None:
+def take(path: Path, array: np.ndarray, target: Path, rows: int) -> None:
     """Make the first `rows` of an array appear at `target`: all by a link, fewer by a copy."""
-    array = np.load(source, mmap_mode="r")
-    if len(array) > rows:
-        part = open_memmap(target, "w+", array.dtype, (rows, *array.shape[1:]))
-        for start in range(0, rows, ROWS):
-            part[start : start + ROWS] = array[start : min(start + ROWS, rows)]
-        part.flush()
+    if len(array) == rows and path.is_file():
+        try:
+            os.link(path.resolve(), target)
+        except OSError:  # another disk
+            shutil.copyfile(path, target)
         return
-    try:
-        os.link(source.resolve(), target)
-    except OSError:  # another disk
-        shutil.copyfile(source, target)
+    part = open_memmap(target, "w+", array.dtype, (rows, *array.shape[1:]))
+    for start in range(0, rows, ROWS):
+        part[start : start + ROWS] = array[start : min(start + ROWS, rows)]
+    part.flush()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from worldmodel.data.clips import FrameStore, Span
+from worldmodel.data.clips import FrameStore, Span, known
 from worldmodel.data.plan import SPLITS
 from worldmodel.data.progress import Progress
 from worldmodel.data.views import write_view
@@ -18,7 +18,6 @@ from worldmodel.model.inverse_dynamics import InverseDynamics
 from worldmodel.model.tokenizer import to_float
 from worldmodel.train.judges import load_idm
 from worldmodel.train.metrics import key_scores
-from worldmodel.train.objectives.inverse_dynamics import known
 
 CHUNK = 64  # transitions read at once
 
@@ -129,13 +128,23 @@ def print_agreement(
     print(f"  all buttons right in {(recorded == read).all(1).float().mean():.3f} of the labels")
 
 
-def hide(
-    data: Path, out: Path, *, share: float = 0.9, episodes: int = 0, seed: int = 0,
-    drop: bool = False,
-) -> None:  # fmt: skip
+def hide(data: Path, out: Path, *, share: float = 0.9, episodes: int = 0, seed: int = 0) -> None:
     """Write `out`: `data` with the keys of `share` of its training episodes unknown.
 
-    For experiments with unlabelled video. `episodes` takes only the first so many (0: all); `drop`
-    makes hidden episodes useless altogether (their motion, by which clips are drawn, stays).
+    For experiments with unlabelled video. `episodes` takes the first so many training episodes
+    only (0: all). Held-out episodes stay as they are. Raises UserError.
     """
-    raise NotImplementedError
+    if not 0 <= share <= 1 or episodes < 0:
+        raise UserError(f"a share lies in 0..1 and episodes are 0 or more: {share}, {episodes}")
+    for split in splits_of(data):
+        store = FrameStore(data / split)
+        count, controls = len(store.episodes), np.array(store.controls)
+        note: dict[str, object] = {"recorded keys of": str(store.folder)}
+        if split == SPLITS[0]:
+            count = min(episodes or count, count)
+            hidden = np.random.default_rng(seed).permutation(count)[: round(share * count)]
+            for index in hidden:
+                controls[store.episodes[index].start : store.episodes[index].stop] = np.nan
+            note |= {"hidden": sorted(store.episodes[i].name for i in hidden)}
+            print(f"{split}: the keys of {len(hidden)} of {count} episodes are hidden")
+        write_view(store, out / split, controls, note, episodes=count)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from worldmodel.data.clips import ClipSampler, FrameStore, gather
+from worldmodel.data.clips import ClipSampler, FrameStore, gather, known
 from worldmodel.model.inverse_dynamics import InverseDynamics
 from worldmodel.model.tokenizer import to_float
 from worldmodel.train.config import TrainConfig
@@ -93,11 +93,6 @@ class InverseDynamicsLoss:
             for frames, held, read in zip(self.heldout[0][:DRAWN], truth, guess, strict=True)
         ]
         save_sheet(rows, path)
-
-
-def known(store: FrameStore) -> np.ndarray:
-    """bool [n]: frames whose controls are known; those of unlabelled video are NaN."""
-    return ~np.isnan(store.controls).any(axis=1)
 
 
 def clips(store: FrameStore, starts: np.ndarray, length: int) -> tuple[Tensor, Tensor]:

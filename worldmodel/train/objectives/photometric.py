@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from worldmodel.data.clips import ClipSampler, FrameStore, gather
+from worldmodel.data.clips import ClipSampler, FrameStore, gather, known
 from worldmodel.model.motion import Motion, moved
 from worldmodel.model.tokenizer import to_float, to_uint8
 from worldmodel.train.config import TrainConfig
@@ -30,8 +30,9 @@ class Photometric:
         self.seed, self.frames_per_step = config.seed, config.batch
         self.clip = max(history, 2) + 1  # two frames to see, one to foresee
         self.sampler = ClipSampler(
-            store.episodes, store.motion, length=self.clip, seed=config.seed, moving=0.5
-        )
+            store.episodes, store.motion, length=self.clip, seed=config.seed, moving=0.5,
+            usable=known(store),
+        )  # fmt: skip
         starts = ClipSampler(
             heldout.episodes, heldout.motion, length=self.clip, seed=1, moving=1.0
         ).draw(0, JUDGED)
