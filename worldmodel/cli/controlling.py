@@ -3,10 +3,11 @@
 Imports stand inside, so that `worldmodel --help` does not wait for PyTorch.
 """
 
+import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from worldmodel.cli.command import Commands, Run
+from worldmodel.cli.command import Commands, Run, add_json
 from worldmodel.cli.options import add_options, chosen
 from worldmodel.cli.training import TRAIN
 
@@ -39,6 +40,18 @@ POSE_TRAINING = {
     "steps": 1500, "batch": 48, "learning_rate": 1.5e-3, "warmup": 50, "ema": 0.99,
     "validate_every": 250, "picture_every": 500, "save_every": 250,
 }  # fmt: skip
+CONTROL = {
+    "clips": "held-out clips on which keys are read",
+    "forks": "places from which the true game is played; 0 for none",
+    "steps": "sampler steps a frame; the checkpoint's own unless given",
+}
+BLIND = {
+    "answers": "file that keeps the answers, a JSON object a line",
+    "trials": "pairs of clips, half of them of each length",
+    "host": "address",
+    "port": "port",
+    "seed": "what clips and dreams are drawn from",
+}
 LABEL = {
     "threshold": "confidence below which a frame's keys stay unknown",
     "everything": "replace recorded keys too",
@@ -88,6 +101,40 @@ def train_pose(parser: ArgumentParser) -> Run:
     return run
 
 
+def control(parser: ArgumentParser) -> Run:
+    from worldmodel.evaluate.control_report import control_sections, print_sections
+
+    parser.add_argument("checkpoint", type=Path, help="world to judge")
+    parser.add_argument("data", type=Path, help=PICTURES)
+    for name, judge in {"idm": "reads keys", "pose": "reads places"}.items():
+        where = f"the checkpoint's, else runs/{name}"
+        text = f"run or file of the judge that {judge} (default: {where})"
+        parser.add_argument(f"--{name}", type=Path, help=text)
+    add_options(parser, control_sections, CONTROL)
+    add_json(parser)
+
+    def run(options: Namespace) -> None:
+        sections = control_sections(
+            options.checkpoint, options.data, idm=options.idm, pose=options.pose,
+            **chosen(options, CONTROL),
+        )  # fmt: skip
+        if options.json:
+            print(json.dumps([section.as_json() for section in sections]))
+        else:
+            print_sections(sections)
+
+    return run
+
+
+def blind(parser: ArgumentParser) -> Run:
+    from worldmodel.evaluate.blind_page import blind
+
+    parser.add_argument("checkpoint", type=Path, help="world whose dreams are shown")
+    parser.add_argument("data", type=Path, help=PICTURES)
+    add_options(parser, blind, BLIND)
+    return lambda options: blind(options.checkpoint, options.data, **chosen(options, BLIND))
+
+
 def _add_data_and_run(parser: ArgumentParser, default: str) -> None:
     parser.add_argument("data", type=Path, help=PICTURES)
     text = f"folder of the run; one begun there goes on (default: {default})"
@@ -123,4 +170,6 @@ COMMANDS: Commands = {
     "hide": (hide, "make keys unknown, to try what unlabelled video is worth"),
     "train idm": (train_idm, "train the judge that reads from pictures which keys were held"),
     "train pose": (train_pose, "train the judge that reads from a picture where it was taken"),
+    "control": (control, "judge whether a world does what the keys say"),
+    "blind": (blind, "ask people which of two clips is real"),
 }

@@ -44,7 +44,7 @@ def write_view(
     refuse_to_overwrite(out, store.folder)
     record = read_json(store.folder / "episodes.json")
     record.pop("view", None)  # a curated store's rows are written out
-    record["episodes"] = record["episodes"][:count]
+    record["episodes"] = [told(span, controls) for span in record["episodes"][:count]]
     record["controls"] = (space or store.space).to_json()
     key = json.dumps([record["source"], dict(note), count])
     record |= {"source": sha256(key.encode()).hexdigest(), NOTE: dict(note)}
@@ -56,6 +56,13 @@ def write_view(
         for name, array in small.items():
             np.save(partial / f"{name}.npy", np.asarray(array[:rows], np.float32))
         write_json(partial / "episodes.json", record)
+
+
+def told(span: dict[str, object], controls: np.ndarray) -> dict[str, object]:
+    """An episode's record, whose `actions` are known if any of its controls is."""
+    rows = controls[span["start"] : span["stop"]]
+    known = bool((~np.isnan(rows).any(axis=1)).any())
+    return {**span, "actions": "known" if known else "unknown"} if "actions" in span else span
 
 
 def refuse_to_overwrite(out: Path, source: Path) -> None:

@@ -69,8 +69,8 @@ def dream(
 ) -> Tensor:
     """Frames uint8 [b t H W 3] that `world` dreams after `pasts` under `keys` [b t m].
 
-    With the setting that the checkpoint ships with, but for `rest`, which holds a still picture by
-    a rule; `steps` a frame are its own unless given. Dreams of equal seed share their noise.
+    With the setting that the checkpoint ships with; `steps` a frame are its own unless given.
+    Dreams of equal seed share their noise, frame by frame.
     """
     parts = range(0, len(pasts), BATCH)
     return torch.cat([_dream(world, pasts, keys, slice(i, i + BATCH), steps, seed) for i in parts])
@@ -92,7 +92,8 @@ def _dream(
     dreamed = rollout(
         world.network, cache, keys, torch.randn(shape, generator=draw).transpose(0, 1),
         carrier=carrier, times=even_times(steps or play.steps), sampler=sampler_named(play.sampler),
-        guidance=play.guidance, warm_start=play.warm_start, clamp=world.tokenizer.clamp,
+        guidance=play.guidance, warm_start=play.warm_start, rest=play.rest,
+        clamp=world.tokenizer.clamp,
         fresh=lambda i: torch.randn(latents[:, 0].shape, generator=again),
     )  # fmt: skip
     shown = world.tokenizer.decode(rearrange(dreamed, "b t n c -> (b t) n c"))
