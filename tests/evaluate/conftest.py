@@ -7,6 +7,7 @@ import torch
 from strip import SIZE, SPACE, Strip, record
 
 from worldmodel.data.clips import FrameStore
+from worldmodel.evaluate import figures
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +17,12 @@ def strip_arrays(tmp_path_factory):
     record(folder / "train", [0, 2, 4])
     record(folder / "heldout", [1, 3, 5])
     return folder
+
+
+@pytest.fixture
+def few_draws(monkeypatch):
+    """Bootstraps of twenty draws: their values are the same, and nobody reads the ends."""
+    monkeypatch.setattr(figures, "DRAWS", 20)
 
 
 @pytest.fixture

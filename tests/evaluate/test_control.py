@@ -8,6 +8,8 @@ from worldmodel.errors import UserError
 from worldmodel.evaluate import control
 from worldmodel.evaluate.control import control_section, counts, f1, mean_f1, precision, recall
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 
 @pytest.fixture
 def judged(monkeypatch, strip_world, heldout):

@@ -15,6 +15,8 @@ from worldmodel.evaluate.counterfactual import (
 from worldmodel.evaluate.forks import Forks
 from worldmodel.evaluate.response import first_true, response_section
 
+pytestmark = pytest.mark.usefixtures("few_draws")
+
 
 @pytest.fixture
 def forks(heldout):

@@ -35,7 +35,7 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Test:
+class Trials:
     """What people are shown, and what the answers are about."""
 
     world: str
@@ -46,7 +46,7 @@ class Test:
 
 def make_test(
     folder: Path, data: Path, *, trials: int = 20, seed: int = 0, steps: int | None = None
-) -> Test:
+) -> Trials:
     """Dream `trials` clips of `data/heldout`, half of them of each length, in random order.
 
     Raises UserError when there is nothing to show or data and world do not fit.
@@ -70,7 +70,7 @@ def make_test(
             real=np.concatenate([first, real]), dreamed=np.concatenate([first, own]),
         ))  # fmt: skip
     weights = tensors_hash(world.network.state_dict())
-    return Test(world=world.config.title, weights=weights, fps=fps, trials=tuple(made))
+    return Trials(world=world.config.title, weights=weights, fps=fps, trials=tuple(made))
 
 
 class Answers:
@@ -82,7 +82,9 @@ class Answers:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.read()
 
-    def add(self, test: Test, trial: Trial, person: str, real_left: bool, said_left: bool) -> None:
+    def add(
+        self, test: Trials, trial: Trial, person: str, real_left: bool, said_left: bool
+    ) -> None:
         """Keep that `person` took the clip on the left, or the other one, for the real one."""
         record = {
             "time": round(time.time()), "world": test.world, "weights": test.weights,
@@ -148,7 +150,7 @@ def wilson(right: int, answers: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def scores(test: Test, answers: Iterable[dict[str, Any]], person: str | None = None) -> list[str]:
+def scores(test: Trials, answers: Iterable[dict[str, Any]], person: str | None = None) -> list[str]:
     """A line for each length of clips: the score of everybody, or of one, on this world's weights.
 
     Other weights' answers in the same file do not count.

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from worldmodel.evaluate.blind import Answers, Test, Trial, make_test, scores
+from worldmodel.evaluate.blind import Answers, Trial, Trials, make_test, scores
 from worldmodel.serve.address import free_port
 from worldmodel.serve.page import gr  # with its calls home switched off
 
@@ -47,7 +47,7 @@ def blind(
         demo.close(verbose=False)
 
 
-def launch(test: Test, answers: Answers, host: str, port: int) -> gr.Blocks:
+def launch(test: Trials, answers: Answers, host: str, port: int) -> gr.Blocks:
     """Serve the page in the background; the address is `demo.local_url`."""
     demo = build_page(test, answers)
     demo.launch(
@@ -57,7 +57,7 @@ def launch(test: Test, answers: Answers, host: str, port: int) -> gr.Blocks:
     return demo
 
 
-def build_page(test: Test, answers: Answers) -> gr.Blocks:
+def build_page(test: Trials, answers: Answers) -> gr.Blocks:
     """Every visitor is a person of his own and sees the trials from the first on."""
     private = {"show_progress": "hidden", "api_visibility": "private"}
     with gr.Blocks(title="Which one is real?", analytics_enabled=False) as demo:
@@ -86,7 +86,7 @@ def build_page(test: Test, answers: Answers) -> gr.Blocks:
     return demo
 
 
-def show(test: Test, answers: Answers, seat: Seat) -> list[object]:
+def show(test: Trials, answers: Answers, seat: Seat) -> list[object]:
     """What the page shows at a seat: the next trial, or the score when there is none left."""
     person, number, real_left = seat
     if number < len(test.trials):
