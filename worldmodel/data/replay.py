@@ -39,7 +39,7 @@ def require_alike(recorded: np.ndarray, replayed: np.ndarray, store: FrameStore)
 
 def require_pose(game: Game) -> None:
     """Raise UserError when the game cannot tell where the player stands."""
-    if not hasattr(game, "pose"):
+    if getattr(type(game), "pose", None) is None:  # a property that an episode gives its value
         raise UserError(
             f"{game.name} does not tell where the player stands; choose a ViZDoom scenario"
         )

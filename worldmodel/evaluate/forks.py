@@ -12,7 +12,7 @@ from torch import Tensor
 from worldmodel.data.clips import FrameStore, known
 from worldmodel.data.replay import replay, require_alike
 from worldmodel.errors import UserError
-from worldmodel.evaluate.dreaming import Futures, Pasts
+from worldmodel.evaluate.dreaming import Pasts
 from worldmodel.games.base import Game
 
 LATEST = 120  # frame of an episode at which a fork begins at the latest: replaying takes time
@@ -103,8 +103,3 @@ class Forks:
         controls = controls if keys is None else np.concatenate([controls, keys])
         played = replay(self.game, self.store.episodes[index].seed, controls)
         return [(frame, getattr(self.game, "pose", (np.nan,) * 3)) for frame in played]
-
-
-def truth_of(forks: Forks) -> Futures:
-    """What was recorded after the forks, as the game shows it."""
-    return Futures(forks.follow(forks.recorded_keys).frames, forks.recorded_keys)
