@@ -1,7 +1,10 @@
 """Labels for video without keys: read, doubted, and never put in the place of recorded ones."""
 
+import json
+
 import numpy as np
 import pytest
+import tiny
 import torch
 from strip import SPACE, Reader, record
 
@@ -9,6 +12,8 @@ from worldmodel.data.clips import FrameStore, known
 from worldmodel.errors import UserError
 from worldmodel.train import labels
 from worldmodel.train.labels import decided, hide, label
+from worldmodel.train.objectives.rectified_flow import FlowConfig
+from worldmodel.train.stages import train_motion, train_tokenizer, train_world
 
 
 @pytest.fixture
@@ -98,6 +103,21 @@ def test_recorded_keys_are_kept_unless_all_shall_be_read(data, tmp_path, sure_re
     read = FrameStore(tmp_path / "read" / "train")
     assert known(read).sum() == 240 - 4
     assert np.array_equal(read.controls[known(read)], truth[known(read)])
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")  # norms in bf16
+def test_a_world_and_its_motion_learn_where_keys_are_unknown(data, tmp_path):
+    """Own pasts included: the second update dreams them under keys that nobody knows."""
+    hide(data, tmp_path / "hidden", share=0.5)
+    tokens, arrays = tmp_path / "tokenizer", tmp_path / "hidden"
+    train_tokenizer(arrays, tokens, tiny.TOKENIZER, tiny.quick(steps=1))
+    train_motion(arrays, tokens, tmp_path / "motion", tiny.MOTION, tiny.quick(steps=1, bf16=False))
+    run, flow = tmp_path / "world", FlowConfig(clip=8, own_last=0.5)
+    config = tiny.quick(steps=2, log_every=1)
+    train_world(arrays, tokens, run, tiny.MOVING_WORLD, config, flow, tmp_path / "motion")
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert all(np.isfinite(line["loss"]) for line in lines if "loss" in line)
+    assert np.isfinite(lines[-1]["heldout"]["shuffled_ratio"])
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,9 @@ class Photometric:
             usable=known(store),
         )  # fmt: skip
         starts = ClipSampler(
-            heldout.episodes, heldout.motion, length=self.clip, seed=1, moving=1.0
-        ).draw(0, JUDGED)
+            heldout.episodes, heldout.motion, length=self.clip, seed=1, moving=1.0,
+            usable=known(heldout),
+        ).draw(0, JUDGED)  # fmt: skip
         self.heldout = self._pairs(heldout, heldout_latents, starts)
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
