@@ -18,6 +18,7 @@ from worldmodel.train.metrics import psnr
 
 JUDGED = (1, 4, 8, 16)  # frames in the figures
 TURN = "turn_left"  # the button that turns on the spot
+STAND = 12  # frames without keys before it
 ROUND = 64  # frames in which a full turn is made
 PICTURED = 4  # forks in the picture
 TEXT = (
@@ -119,20 +120,21 @@ def full_turn_section(
     """
     if TURN not in world.config.controls.buttons or forks.poses.isnan().any():
         return None
-    keys = forks.held(TURN, frames=ROUND)
+    keys = torch.cat([forks.held(frames=STAND), forks.held(TURN, frames=ROUND)], dim=1)
     truth, dreamed = forks.follow(keys), dream(world, forks.pasts, keys, steps=steps)
-    back = frames_around(truth.poses[..., 2], forks.poses[:, 2])
-    start, seeds = forks.pasts.frames[:, -1:], forks.pasts.seeds
+    angles, seeds = truth.poses[..., 2], forks.pasts.seeds
+    back = frames_around(angles[:, STAND:], angles[:, STAND - 1])
     figures: dict[str, Figure] = {}
     lines = []
     for name, frames in {"dreams": dreamed, "true game": truth.frames}.items():
-        scores = psnr(frames, start).numpy()  # [b t]
+        start, turned = frames[:, STAND - 1 : STAND], frames[:, STAND:]
+        scores = psnr(turned, start).numpy()  # [b t]
         figures[f"PSNR to the beginning, {name}"] = bootstrap(
             at(scores, back), unit="dB", frames=ROUND, seeds=seeds
         )
         lines.append(line(name, [bootstrap(x, unit="dB", seeds=seeds) for x in scores.T]))
         if pose is not None:
-            errors = pose_errors(read_poses(pose, frames), forks.poses[:, None]).numpy()
+            errors = pose_errors(read_poses(pose, turned), read_poses(pose, start)).numpy()
             for axis, (what, unit) in enumerate((("distance", "map units"), ("angle", "degrees"))):
                 figures[f"median {what} to the beginning, {name}"] = bootstrap(
                     at(errors[..., axis], back), statistic=np.median, unit=unit, frames=ROUND,
@@ -143,8 +145,10 @@ def full_turn_section(
         lines=tuple(lines),
     )  # fmt: skip
     text = (
-        f"{TURN} is held until the true game has turned once around (after "
-        f"{int(np.median(back)) + 1} frames in the median): is the picture the first one again?"
+        f"After {STAND} frames without keys, in which momentum is spent, {TURN} is held until the "
+        f"true game has turned once around ({int(np.median(back)) + 1} frames in the median). Is "
+        "the picture the one again with which the turn began? Not quite in the true game either: "
+        "a frame's turn divides no circle."
     )
     return Section(title="A full turn", text=text, figures=figures, curves=(curve,))
 

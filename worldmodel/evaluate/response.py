@@ -19,13 +19,15 @@ from worldmodel.model.inverse_dynamics import InverseDynamics
 from worldmodel.train.metrics import psnr
 
 HELD = 8  # frames for which a key is held
+STAND = 12  # frames without keys before a pair of opposite ones, in which momentum is spent
 SEEN = 2.0  # grey levels: the mean change that counts as one
 TEXT = (
     f"After the same past, with the same noise, a key is held for {HELD} frames or none is. How "
     "much the two pictures differ at the end is the key's effect; they differ visibly once it is "
-    f"{SEEN:g} grey levels on average. Opposite keys: each of a pair for {HELD} frames, one after "
-    "the other, and then the picture against the first one; walls and momentum keep the true game "
-    f"too from coming back. A key without effect in {HELD} frames counts as {HELD + 1}."
+    f"{SEEN:g} grey levels on average. A key without effect in {HELD} frames counts as {HELD + 1}. "
+    f"Opposite keys: after {STAND} frames without any, each of a pair for {HELD} frames, one after "
+    "the other, and then the picture against the one before; walls and momentum keep the true "
+    "game too from coming back."
 )
 Player = Callable[[Tensor], Tensor]  # keys [b t m] -> frames uint8 [b t H W 3]
 
@@ -87,12 +89,13 @@ def first_true(seen: np.ndarray) -> np.ndarray:
 
 
 def undone(world: Checkpoint, pasts: Pasts, play: Player, name: str) -> dict[str, Figure]:
-    """PSNR to the last real frame after each pair of opposite buttons, held one after the other."""
+    """PSNR to where it began after each pair of opposite buttons, held one after the other."""
     figures = {}
     for there, back in world.config.controls.opposites:
         keys = [keys_of(world, pasts, button, frames=HELD) for button in (there, back)]
-        frames = play(torch.cat(keys, dim=1))
-        kept = psnr(frames[:, -1], pasts.frames[:, -1]).numpy()
+        still = keys_of(world, pasts, frames=STAND)
+        frames = play(torch.cat([still, *keys], dim=1))
+        kept = psnr(frames[:, -1], frames[:, STAND - 1]).numpy()
         figures[f"{there} undone by {back}, {name}"] = bootstrap(
             kept, unit="dB", frames=2 * HELD, seeds=pasts.seeds
         )
