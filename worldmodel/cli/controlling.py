@@ -37,8 +37,8 @@ POSE_SIZES = {
     "code": "numbers that a picture becomes",
 }
 POSE_TRAINING = {
-    "steps": 1500, "batch": 48, "learning_rate": 1.5e-3, "warmup": 50, "ema": 0.99,
-    "validate_every": 250, "picture_every": 500, "save_every": 250,
+    "steps": 6000, "batch": 48, "learning_rate": 1.5e-3, "warmup": 50, "ema": 0.99,
+    "validate_every": 500, "picture_every": 2000, "save_every": 250,
 }  # fmt: skip
 CONTROL = {
     "clips": "held-out clips on which keys are read",

@@ -72,8 +72,9 @@ class ClipSampler:
     """Draws where clips of `length` frames start; the draw of a step is a function of (seed, step).
 
     A clip lies in one episode. `moving` is the share of clips drawn in proportion to their mean
-    motion, the others are drawn evenly. Of `usable`, bool [n], a clip has only rows that are true.
-    Raises UserError when no episode is as long as a clip, or no clip is usable.
+    motion, the others are drawn evenly. Of `usable`, bool [n], a clip's last `needed` rows are
+    true, all of them unless given. Raises UserError when no episode is as long as a clip, or no
+    clip is usable.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class ClipSampler:
         seed: int,
         moving: float = 0.0,
         usable: np.ndarray | None = None,
+        needed: int | None = None,
     ) -> None:
         self.starts = clip_starts(episodes, length)
         if not len(self.starts):
@@ -93,13 +95,7 @@ class ClipSampler:
                 f"on shorter clips."
             )
         if usable is not None:
-            unusable = np.concatenate([[0], np.cumsum(~usable)])
-            self.starts = self.starts[unusable[self.starts + length] == unusable[self.starts]]
-            if not len(self.starts):
-                raise UserError(
-                    f"No clip of {length} frames has known controls throughout; label the data "
-                    f"with worldmodel label, or give data with recorded keys."
-                )
+            self.starts = usable_starts(self.starts, length, usable, needed or length)
         self.length, self._seed = length, seed
         weight = clip_motion(motion, self.starts, length)
         even = np.full(len(weight), 1.0 / len(weight))
@@ -118,6 +114,20 @@ def clip_starts(episodes: Sequence[Span], length: int) -> np.ndarray:
     """Return every row, int64, where a clip of `length` frames inside one episode can start."""
     ranges = [np.arange(span.start, span.stop - length + 1) for span in episodes]
     return np.concatenate(ranges).astype(np.int64) if ranges else np.zeros(0, np.int64)
+
+
+def usable_starts(starts: np.ndarray, length: int, usable: np.ndarray, needed: int) -> np.ndarray:
+    """Return those of `starts` whose clips' last `needed` rows are usable, bool [n]; raise
+    UserError when there is none."""
+    unusable = np.concatenate([[0], np.cumsum(~usable)])
+    stops = starts + length
+    found = starts[unusable[stops] == unusable[stops - needed]]
+    if not len(found):
+        raise UserError(
+            f"No clip of {length} frames has known controls; label the data with worldmodel label, "
+            f"or give data with recorded keys."
+        )
+    return found
 
 
 def known(store: FrameStore) -> np.ndarray:

@@ -20,7 +20,10 @@ BENT = 1.0  # weight of the flow's second differences: where nothing is to be ma
 
 
 class Photometric:
-    """Pairs of frames with the keys that led from one to the other."""
+    """Pairs of frames with the keys that led from one to the other, which must be known.
+
+    Of the keys before, those that are unknown (NaN) count as not held.
+    """
 
     def __init__(
         self, store: FrameStore, latents: np.ndarray, heldout: FrameStore,
@@ -31,11 +34,11 @@ class Photometric:
         self.clip = max(history, 2) + 1  # two frames to see, one to foresee
         self.sampler = ClipSampler(
             store.episodes, store.motion, length=self.clip, seed=config.seed, moving=0.5,
-            usable=known(store),
+            usable=known(store), needed=1,
         )  # fmt: skip
         starts = ClipSampler(
             heldout.episodes, heldout.motion, length=self.clip, seed=1, moving=1.0,
-            usable=known(heldout),
+            usable=known(heldout), needed=1,
         ).draw(0, JUDGED)  # fmt: skip
         self.heldout = self._pairs(heldout, heldout_latents, starts)
 
