@@ -89,30 +89,37 @@ def encoder_hash(tokenizer: Tokenizer) -> str:
 
 def save_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
     """Write tokenizer.safetensors with its configuration in the header."""
-    header = {"config": json.dumps(dataclasses.asdict(tokenizer.config))}
-    _save_weights(folder / TOKENIZER, tokenizer, header)
+    save_network(folder / TOKENIZER, tokenizer)
 
 
 def save_motion(folder: Path, motion: Motion) -> None:
     """Write motion.safetensors with its configuration in the header."""
-    header = {"config": json.dumps(dataclasses.asdict(motion.config))}
-    _save_weights(folder / MOTION, motion, header)
+    save_network(folder / MOTION, motion)
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
     """Read a tokenizer from a file that `save_tokenizer` wrote. Raises UserError."""
-    return _load_with_config(path, Tokenizer, TokenizerConfig)
+    return load_network(path, Tokenizer, TokenizerConfig)
 
 
 def load_motion(path: Path) -> Motion:
     """Read a motion network from a file that `save_motion` wrote. Raises UserError."""
-    return _load_with_config(path, Motion, MotionConfig)
+    return load_network(path, Motion, MotionConfig)
 
 
-def _load_with_config(path: Path, network: type, kind: type) -> Any:
+def save_network(path: Path, network: nn.Module, **header: str) -> None:
+    """Write any network that has a configuration, with it and what else is given in the header."""
+    config = json.dumps(dataclasses.asdict(network.config))
+    _save_weights(path, network, {"config": config, **header})
+
+
+def load_network(path: Path, network: type, kind: type) -> Any:
+    """Read what `save_network` wrote, as a `network` of the configuration `kind`, to evaluate.
+
+    Raises UserError: missing or damaged files, another kind of network.
+    """
     tensors = _load_weights(path)
-    with safe_open(path, framework="pt") as file:
-        text = (file.metadata() or {}).get("config")
+    text = load_header(path).get("config")
     if text is None:
         raise UserError(f"{path} has no configuration of a {network.__name__.lower()} in it")
     try:
@@ -122,6 +129,12 @@ def _load_with_config(path: Path, network: type, kind: type) -> Any:
     loaded = network(_from_json(kind, record, str(path)))
     _fill(loaded, tensors, path)
     return loaded.eval()
+
+
+def load_header(path: Path) -> dict[str, str]:
+    """What a weight file that can be read says of itself."""
+    with safe_open(path, framework="pt") as file:
+        return file.metadata() or {}
 
 
 def save_checkpoint(

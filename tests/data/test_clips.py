@@ -64,3 +64,14 @@ def test_gathering_copies_the_rows():
         [[0, 1], [2, 3], [4, 5]],
         [[12, 13], [14, 15], [16, 17]],
     ]
+
+
+def test_clips_hold_usable_rows_only():
+    usable = np.ones(30, bool)
+    usable[10] = False
+    sampler = ClipSampler(spans(30), np.ones(30), length=5, seed=0, usable=usable)
+    assert sorted(sampler.starts) == [*range(6), *range(11, 26)]
+    last = ClipSampler(spans(30), np.ones(30), length=5, seed=0, usable=usable, needed=2)
+    assert sorted(last.starts) == [*range(6), *range(8, 26)]
+    with pytest.raises(UserError, match="No clip of 5 frames has known controls"):
+        ClipSampler(spans(30), np.ones(30), length=5, seed=0, usable=~usable)

@@ -1,6 +1,7 @@
 """All commands, in the order in which `worldmodel --help` lists them."""
 
 from worldmodel.cli import (
+    controlling,
     curating,
     distilling,
     evaluating,
@@ -23,4 +24,5 @@ COMMANDS: Commands = {
     **playing.COMMANDS,
     **evaluating.COMMANDS,
     **judging.COMMANDS,
+    **controlling.COMMANDS,
 }

@@ -109,7 +109,9 @@ class ClipSampler:
     """Draws where clips of `length` frames start; the draw of a step is a function of (seed, step).
 
     A clip lies in one episode. `moving` is the share of clips drawn in proportion to their mean
-    motion, the others are drawn evenly. Raises UserError when no episode is as long as a clip.
+    motion, the others are drawn evenly. Of `usable`, bool [n], a clip's last `needed` rows are
+    true, all of them unless given. Raises UserError when no episode is as long as a clip, or no
+    clip is usable.
     """
 
     def __init__(
@@ -120,6 +122,8 @@ class ClipSampler:
         length: int,
         seed: int,
         moving: float = 0.0,
+        usable: np.ndarray | None = None,
+        needed: int | None = None,
     ) -> None:
         self.starts = clip_starts(episodes, length)
         if not len(self.starts):
@@ -127,6 +131,8 @@ class ClipSampler:
                 f"No episode has the {length} frames of a clip; collect longer episodes or train "
                 f"on shorter clips."
             )
+        if usable is not None:
+            self.starts = usable_starts(self.starts, length, usable, needed or length)
         self.length, self._seed = length, seed
         weight = clip_motion(motion, self.starts, length)
         even = np.full(len(weight), 1.0 / len(weight))
@@ -150,6 +156,25 @@ def clip_starts(episodes: Sequence[Span], length: int) -> np.ndarray:
 def labelled(episodes: Sequence[Span]) -> list[Span]:
     """Return the episodes whose actions are known."""
     return [span for span in episodes if span.actions == "known"]
+
+
+def usable_starts(starts: np.ndarray, length: int, usable: np.ndarray, needed: int) -> np.ndarray:
+    """Return those of `starts` whose clips' last `needed` rows are usable, bool [n]; raise
+    UserError when there is none."""
+    unusable = np.concatenate([[0], np.cumsum(~usable)])
+    stops = starts + length
+    found = starts[unusable[stops] == unusable[stops - needed]]
+    if not len(found):
+        raise UserError(
+            f"No clip of {length} frames has known controls; label the data with worldmodel label, "
+            f"or give data with recorded keys."
+        )
+    return found
+
+
+def known(store: FrameStore) -> np.ndarray:
+    """Return bool [n]: frames whose controls are known; those of unlabelled video are NaN."""
+    return ~np.isnan(store.controls).any(axis=1)
 
 
 def clip_motion(motion: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:

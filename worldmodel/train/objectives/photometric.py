@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from worldmodel.data.clips import ClipSampler, FrameStore, gather
+from worldmodel.data.clips import ClipSampler, FrameStore, gather, known
 from worldmodel.model.motion import Motion, moved
 from worldmodel.model.tokenizer import to_float, to_uint8
 from worldmodel.train.config import TrainConfig
@@ -20,7 +20,10 @@ BENT = 1.0  # weight of the flow's second differences: where nothing is to be ma
 
 
 class Photometric:
-    """Pairs of frames with the keys that led from one to the other."""
+    """Pairs of frames with the keys that led from one to the other, which must be known.
+
+    Of the keys before, those that are unknown (NaN) count as not held.
+    """
 
     def __init__(
         self, store: FrameStore, latents: np.ndarray, heldout: FrameStore,
@@ -30,11 +33,13 @@ class Photometric:
         self.seed, self.frames_per_step = config.seed, config.batch
         self.clip = max(history, 2) + 1  # two frames to see, one to foresee
         self.sampler = ClipSampler(
-            store.episodes, store.motion, length=self.clip, seed=config.seed, moving=0.5
-        )
+            store.episodes, store.motion, length=self.clip, seed=config.seed, moving=0.5,
+            usable=known(store), needed=1,
+        )  # fmt: skip
         starts = ClipSampler(
-            heldout.episodes, heldout.motion, length=self.clip, seed=1, moving=1.0
-        ).draw(0, JUDGED)
+            heldout.episodes, heldout.motion, length=self.clip, seed=1, moving=1.0,
+            usable=known(heldout), needed=1,
+        ).draw(0, JUDGED)  # fmt: skip
         self.heldout = self._pairs(heldout, heldout_latents, starts)
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
