@@ -9,7 +9,11 @@ from worldmodel.errors import UserError
 from worldmodel.play.threads import wait_asleep
 
 PLAYS = {"play", "film", "bench"}  # commands in which an engine runs
-EXTRAS = {"vizdoom": "train", "cv2": "desktop", "onnxruntime": "gpu"}  # module -> pip extra
+EXTRAS = {  # module -> pip extra
+    "vizdoom": "train",
+    **dict.fromkeys(("cv2", "mss", "pynput", "Xlib", "pygame"), "desktop"),
+    "onnxruntime": "gpu",
+}
 
 
 def build_parser(words: list[str]) -> ArgumentParser:
