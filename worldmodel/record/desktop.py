@@ -29,6 +29,8 @@ from worldmodel.record.takes import Takes
 from worldmodel.record.tell import ended_by_signals, tell
 from worldmodel.record.worker import Worker
 
+WAITING = 256 * 2**20  # bytes of pictures that may wait for the writer
+
 
 def record_desktop(data: Path, config: DesktopConfig) -> Recorder:
     """Record episodes into data/train and data/heldout; returns the recorder, for its figures.
@@ -47,7 +49,7 @@ def record_desktop(data: Path, config: DesktopConfig) -> Recorder:
         camera = Camera()
         stack.callback(camera.close)
         view = _view(config, camera, desktop)
-        log, worker = InputLog(), stack.enter_context(Worker())
+        log, worker = InputLog(), stack.enter_context(Worker(_room(view)))
         meta = _meta(config, view)
         takes = Takes(
             Shelf(data, config.split),
@@ -65,7 +67,10 @@ def record_desktop(data: Path, config: DesktopConfig) -> Recorder:
         hotkeys = dict(
             zip(config.hotkeys, (recorder.toggle, recorder.stop, recorder.discard), strict=True)
         )
-        inputs = stack.enter_context(Inputs(log, hotkeys, mouse=config.mouse, desktop=desktop))
+        clicks = config.mouse or "Mouse" in (config.keys or "")
+        inputs = stack.enter_context(
+            Inputs(log, hotkeys, mouse=config.mouse, clicks=clicks, desktop=desktop)
+        )
         recorder.heard = lambda focused: setattr(inputs, "open", focused)
         _run(recorder, config)
     unite(data)
@@ -118,6 +123,12 @@ def _view(config: DesktopConfig, camera: Camera, desktop: Any | None) -> View:
     view = WindowView(desktop, config.window)
     check_region(view.region() or Region(0, 0, 0, 0), camera.screen)
     return view
+
+
+def _room(view: View) -> int:
+    """How many pictures may wait for the writer."""
+    region = view.region()
+    return min(max(WAITING // (4 * region.width * region.height), 8), 240)
 
 
 def _controls(config: DesktopConfig) -> ControlSpace:

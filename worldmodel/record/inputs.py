@@ -13,7 +13,8 @@ from worldmodel.record.log import InputLog
 class Inputs:
     """Listens until it is closed. Hotkeys are called once a press, and are never in the log.
 
-    Presses count only while `open` is true; releases always. On X11 `desktop` tells where keys
+    `mouse` reports its motion, `clicks` its buttons. Presses count only while `open` is true;
+    releases always. On X11 `desktop` tells where keys
     sit, and the mouse is read below the pointer, so that a game may hold it fast. Raises
     UserError where the system lets nobody listen.
     """
@@ -24,11 +25,12 @@ class Inputs:
         hotkeys: Mapping[str, Callable[[], None]],
         *,
         mouse: bool = False,
+        clicks: bool = False,
         desktop: Any | None = None,
     ) -> None:
         keyboard, pointer = _pynput()
         self.open = True
-        self._log, self._hotkeys, self._mouse = log, hotkeys, mouse
+        self._log, self._hotkeys, self._clicks = log, hotkeys, clicks
         self._physical: Physical = desktop.physical if desktop else by_virtual_key(sys.platform)
         self._down: set[str] = set()  # hotkeys that are held, and repeat themselves
         self._at: tuple[float, float] | None = None
@@ -75,7 +77,7 @@ class Inputs:
 
     def _click(self, x: float, y: float, button: Any, down: bool, *_: object) -> None:
         at, code = time.perf_counter(), MOUSE.get(button.name)
-        if code is None or not self._mouse:
+        if code is None or not self._clicks:
             return
         if not down:
             self._log.release(code, at)

@@ -35,13 +35,6 @@ PAD = (  # the W3C standard gamepad, in its order, and the left stick's four way
     "PadStart", "PadL3", "PadR3", "PadUp", "PadDown", "PadLeft", "PadRight", "PadStickUp",
     "PadStickDown", "PadStickLeft", "PadStickRight",
 )  # fmt: skip
-CODES = {code: keycode for keycode, code in X11.items()}
-
-MOUSE = {"left": "Mouse0", "middle": "Mouse1", "right": "Mouse2"}  # MouseEvent.button
-PAD = tuple(  # the W3C standard gamepad, in its order, and the left stick's four ways
-    "PadSouth PadEast PadWest PadNorth PadL1 PadR1 PadL2 PadR2 PadSelect PadStart PadL3 PadR3 "
-    "PadUp PadDown PadLeft PadRight PadStickUp PadStickDown PadStickLeft PadStickRight".split()
-)
 CODES = frozenset({*X11.values(), *MOUSE.values(), *PAD})
 
 SPECIAL = {  # pynput's names, the same on every system
@@ -118,10 +111,11 @@ def read_keymap(text: str, axes: tuple[str, ...] = ()) -> ControlSpace:
 def check_code(code: str) -> str:
     """The code again; raises UserError, with what may have been meant, when there is no such."""
     if code not in CODES:
-        near = difflib.get_close_matches(code, CODES, 3, 0.4) or ["KeyW", "ArrowUp", "Space"]
+        lower = {known.lower(): known for known in sorted(CODES)}
+        near = difflib.get_close_matches(code.lower(), lower, 3) or ["keyw", "arrowup", "space"]
         raise UserError(
             f"there is no key {code!r}; keys have KeyboardEvent.code names such as "
-            f"{', '.join(near)}"
+            f"{', '.join(lower[each] for each in near)}"
         )
     return code
 

@@ -37,7 +37,7 @@ class Playing:
     """
 
     def __init__(self, data: Path, game: Game, config: GameConfig) -> None:
-        if config.player == "explorer" and not hasattr(game, "pose"):
+        if config.player == "explorer" and not hasattr(type(game), "pose"):
             raise UserError(
                 f"explorer plans on a game's map, and {game.name} has none; choose --player sticky "
                 "or idle"

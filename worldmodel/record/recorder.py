@@ -45,6 +45,7 @@ class Recorder:
         latency: float = 0.0,
         crop: bool = False,
         clock: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.view, self.camera, self.log = view, camera, log
         self.takes, self.worker = takes, worker
@@ -52,7 +53,8 @@ class Recorder:
         self.keyboard: Any | None = None  # has `probe()`: which keys are down
         self.heard: Callable[[bool], None] = lambda focused: None  # told who has the keyboard
         self.recording, self.dropped, self.notice, self.held = False, 0, "", Held()
-        self._latency, self._crop, self._clock = latency, crop, clock
+        self._latency, self._crop = latency, crop
+        self._clock, self._sleep = clock, sleep
         self._commands: deque[str] = deque()
         self._carry, self._missed = Held(), 0  # of frames that could not be written
         self._taken: deque[float] = deque(maxlen=64)
@@ -169,7 +171,7 @@ class Recorder:
             if self.pad is not None:
                 self.pad.poll(self._clock())
                 left = min(left, NAP)
-            time.sleep(left)
+            self._sleep(left)
 
 
 def finish(takes: Takes, worker: Worker) -> None:

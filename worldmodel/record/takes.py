@@ -50,13 +50,14 @@ class Takes:
         self._longest, self._skip, self._notes = longest, skip_idle, notes or {}
         self._writer: LiveEpisodeWriter | None = None
         self._fixed = ""  # the split, where it is not the shelf's choice
-        self._untouched = 0.0  # since when nothing has been held
+        self._touched: float | None = None  # when something was held last
         self._before: tuple[np.ndarray, float] | None = None  # the last frame that was left out
 
     @property
     def name(self) -> str:
         """The episode being written, or "" between episodes."""
-        return f"{self._split}/{self._writer.folder.name}" if self._writer else ""
+        writer = self._writer  # another thread may be asking
+        return f"{writer.folder.parent.name}/{writer.folder.name}" if writer else ""
 
     def add(
         self,
@@ -92,7 +93,7 @@ class Takes:
     def cut(self) -> None:
         """End the episode; the next frame begins another one."""
         writer, self._writer, self._before = self._writer, None, None
-        self.idle, self._untouched = False, 0.0
+        self.idle, self._touched = False, None
         if writer is None:
             return
         if writer.frames < FEWEST:
@@ -119,13 +120,14 @@ class Takes:
 
     def _leave_out(self, frame: np.ndarray, held: Held, at: float) -> bool:
         """Whether nobody has touched anything for too long."""
-        if not held.idle or not self._untouched:
-            self._untouched = at
-        self.idle = self._skip is not None and at - self._untouched > self._skip
-        if not self.idle:
+        if not held.idle or self._touched is None:
+            self._touched = at
+        touched = self._touched
+        if self._skip is None or at - touched <= self._skip + 1e-6:
+            self.idle = False
             return False
         self.cut()
-        self.idle, self._untouched = True, at - self._skip - 1
+        self.idle, self._touched = True, touched
         self._before = frame, at
         return True
 

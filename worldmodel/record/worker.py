@@ -5,13 +5,11 @@ from collections.abc import Callable
 from queue import Empty, Full, Queue
 from typing import Self
 
-WAITING = 32  # pieces of work at most
-
 
 class Worker:
     """Does one piece of work after the other. `error` is what went wrong; then it does no more."""
 
-    def __init__(self, waiting: int = WAITING) -> None:
+    def __init__(self, waiting: int = 32) -> None:
         self.error: Exception | None = None
         self._queue: Queue[Callable[[], None] | None] = Queue(waiting)
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
