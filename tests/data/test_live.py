@@ -121,7 +121,7 @@ def test_a_repair_that_was_killed_is_repaired(tmp_path, left, controls):
 def test_a_torn_end_costs_what_is_torn(tmp_path, left, controls, name, keep):
     content = (left / name).read_bytes()
     (left / name).write_bytes(content[: int(keep * len(content))] + bytes(99))
-    ((folder, frames),) = repair(tmp_path)
+    ((folder, _),) = repair(tmp_path)
     check(folder, controls, int(40 * keep) - 11)
 
 

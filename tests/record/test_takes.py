@@ -141,7 +141,8 @@ def test_an_abandoned_episode_is_repaired(tmp_path):
     feed(recorder, [NONE] * 9)
     recorder.abandon()
     assert list(tmp_path.glob("train/[!.]*")) == []
-    assert [frames for _, frames in repair(tmp_path)][0] >= 7
+    ((_, frames),) = repair(tmp_path)
+    assert frames >= 7
 
 
 def test_a_game_keeps_its_split_and_seed(tmp_path):

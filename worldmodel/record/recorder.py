@@ -78,7 +78,7 @@ class Recorder:
         Raises what the writer ran into, after leaving what it had written to `repair`.
         """
         pace = Pace(self.takes.meta.fps, self._clock())
-        while seconds is None or self._clock() - pace.start < seconds:
+        while seconds is None or pace.due - pace.start < seconds:
             self._wait(pace.due)
             if self._obey() or self.worker.error is not None:
                 break
