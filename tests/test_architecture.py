@@ -20,11 +20,12 @@ ALLOWED = {
     "train": {"games", "data", "model", "diffusion", "checkpoint"},
     "presets": {"model", "train"},
     "play": CORE - {"train", "play"},
+    "record": {"games", "data", "play"},
     "serve": CORE - {"train"},
     "evaluate": CORE | {"serve", "presets"},
     "export": CORE,
     "app": CORE | {"serve"},
-    "cli": CORE | {"presets", "serve", "evaluate", "export"},
+    "cli": CORE | {"presets", "record", "serve", "evaluate", "export"},
     "__main__": {"cli"},
     "__init__": set(),
 }

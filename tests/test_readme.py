@@ -69,12 +69,13 @@ def test_every_command_is_shown():
 
 
 def test_what_one_command_writes_the_next_one_reads():
-    """Folders that a call names were named by one before, apart from the first."""
+    """Folders that a call names were named by one before, unless it brings gameplay in."""
     known = set()
     for call in CALLS:
+        begins = call.startswith(("collect", "record"))
         for path in re.findall(r"(?:data|runs)/\S+", call):
             parents = {path, *map(str, Path(path).parents)}
-            assert not known or parents & known or "--run" in call, f"{path} comes from nowhere"
+            assert begins or parents & known or "--run" in call, f"{path} comes from nowhere"
             known.add(path)
 
 

@@ -8,10 +8,11 @@ from worldmodel.cli.commands import COMMANDS
 from worldmodel.errors import UserError
 from worldmodel.play.threads import wait_asleep
 
-PLAYS = {"play", "film", "bench"}  # commands in which an engine runs
+PLAYS = {"play", "film", "bench", "record"}  # commands in which an engine runs
 EXTRAS = {  # module -> pip extra
     "vizdoom": "train",
-    **dict.fromkeys(("cv2", "mss", "pynput", "Xlib", "pygame"), "desktop"),
+    **dict.fromkeys(("cv2", "mss", "pynput", "Xlib"), "desktop"),
+    "pygame": "gamepad",
     "onnxruntime": "gpu",
 }
 

@@ -1,0 +1,175 @@
+"""The real thing: a window on a virtual display, keys that are typed, the recorder beside it."""
+
+import importlib.util
+import shutil
+from itertools import groupby
+
+import numpy as np
+import pytest
+from desktop import KEYS, running, until
+
+from worldmodel import cli
+from worldmodel.data.episode import load_episode
+from worldmodel.data.live import repair
+from worldmodel.errors import UserError
+
+NEEDED = ("mss", "pynput", "Xlib", "tkinter")
+MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+if shutil.which("Xvfb") is None:
+    MISSING.append("Xvfb")
+pytestmark = [
+    pytest.mark.desktop,
+    pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}"),
+]
+
+
+@pytest.fixture(scope="module")
+def window():
+    """The title of a window on a display of its own."""
+    from worldmodel.record.virtual import target_window, virtual_display
+
+    with virtual_display(), target_window() as title:
+        yield title
+
+
+@pytest.fixture
+def typist(window):
+    from worldmodel.record.virtual import Typist
+
+    return Typist(["KeyW", "KeyA"], 0, 0.1, 0.2)
+
+
+def tap(typist, code):
+    typist.stroke(code, True)
+    typist.stroke(code, False)
+
+
+def load(folder):
+    return [load_episode(path) for path in sorted(folder.glob("*/[!.]*"))]
+
+
+def runs(episode):
+    """The keys held, without how long."""
+    return [keys for keys, _ in groupby(episode.keys)]
+
+
+def test_hotkeys_begin_pause_and_end(window, typist, tmp_path):
+    with running(tmp_path / "d", "--window", window, "--mouse", "--split", "train") as run:
+        run.wait_for("READY")
+        tap(typist, "F9")
+        run.record()
+        typist.stroke("KeyW", True)
+        run.record(20)  # long enough to repeat itself
+        typist.stroke("KeyW", False)
+        run.record()
+        tap(typist, "F9")
+        until(lambda: (tmp_path / "d" / "train").glob("[!.]*") and not run.frames(), "the end")
+        typist.stroke("KeyE", True)
+        typist.stroke("KeyE", False)
+        tap(typist, "F9")
+        run.record()
+        tap(typist, "KeyA")
+        run.record()
+        tap(typist, "F10")
+        assert run.process.wait() == 0
+        assert run.said("2 episodes")
+    first, second = load(tmp_path / "d")
+    assert first.meta.controls == second.meta.controls
+    assert first.meta.controls.buttons == ("KeyA", "KeyW")
+    assert first.meta.controls.axes == ("look_x", "look_y")
+    assert runs(first) == [(), ("KeyW",), ()] and runs(second) == [(), ("KeyA",), ()]
+    lit = first.frames[:, 5:60, 2 * 16 + 3 : 3 * 16 - 3].mean((1, 2, 3)) > 127  # KeyW's stripe
+    held = first.controls[:, 1] > 0.5
+    assert lit.any() and np.flatnonzero(lit)[0] >= np.flatnonzero(held)[0]
+
+
+def test_kill_9_loses_at_most_two_frames(window, typist, tmp_path):
+    with running(tmp_path / "d", "--window", window, "--keys", KEYS, "--now") as run:
+        run.record(10)
+        typist.stroke("Space", True)
+        run.record(10)
+        typist.stroke("Space", False)
+        run.process.kill()
+        run.process.wait()
+        written = run.frames()
+    ((folder, frames),) = repair(tmp_path)
+    assert written >= 20 and frames >= written - 2
+    episode = load_episode(folder)
+    assert episode.meta.controls.pressed(episode.controls[frames - 3]) == ("jump",)
+
+
+def test_a_terminal_that_says_stop_gets_whole_episodes(window, tmp_path):
+    with running(tmp_path / "d", "--window", window, "--keys", KEYS, "--now") as run:
+        run.record(5)
+        run.process.terminate()
+        assert run.process.wait() == 0
+    assert len(load(tmp_path / "d")) == 1
+
+
+def test_the_bench_compares_pictures_with_actions(window):
+    from worldmodel.record.bench import bench_record
+
+    figures = bench_record(seconds=4.0, fps=10.0)
+    assert figures["frames"] + figures["frames dropped"] >= 35
+    assert figures["key presses"] > 3
+    assert figures["keys still held at the end"] == 0
+    assert figures["picture after action, frames, least"] >= -1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--window", "No Such Game"], "there is no window with 'No Such Game'"),
+        (["--region", "1200", "0", "500", "300"], "reaches out of the screen"),
+        (["--region", "0", "0", "5", "5"], "too small"),
+        (["--monitor", "7"], "there is no monitor 7"),
+        (["--keys", "W=forward"], "there is no key 'W'"),
+        (["--keys", "F9=save"], "F9 is a hotkey"),
+        (["--hotkeys", "F1", "F1", "F2"], "three different keys"),
+        (["--window", "a", "--region", "0", "0", "50", "50"], "choose one"),
+        (["--player", "explorer"], "cannot play a game on the desktop"),
+        (["--fps", "0"], "1 to 240 times a second"),
+        (["--latency", "-1"], "cannot be negative"),
+        (["--mouse", "--gamepad"], "choose one"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_sentence(window, tmp_path, capsys, words, sentence):
+    assert cli.main(["record", str(tmp_path / "d"), *words]) == 2
+    out, err = capsys.readouterr()
+    assert sentence in err and err.count("\n") == 1 and "Traceback" not in err + out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_display_is_one_sentence(window, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("DISPLAY")
+    assert cli.main(["record", str(tmp_path / "d")]) == 2
+    assert "needs a display and none can be reached" in capsys.readouterr().err
+
+
+def test_windows_are_found_and_their_keyboard_is_known(window, typist):
+    from worldmodel.record.screen import Camera, WindowView, shrink
+    from worldmodel.record.x11 import Desktop
+
+    desktop, camera = Desktop(), Camera()
+    view = WindowView(desktop, window[:9].upper())
+    region = view.region()
+    assert (region.width, region.height) == (640, 480) and view.has_keyboard()
+    assert not desktop.is_wayland
+    picture = camera.grab(region)
+    assert shrink(picture, (48, 64)).max() > 200  # the bar at the bottom is white
+    typist.stroke("KeyA", True)
+    until(lambda: desktop.probe()("KeyA"), "the key")
+    typist.stroke("KeyA", False)
+    until(lambda: not desktop.probe()("KeyA"), "its release")
+    assert not desktop.probe()("Mouse0")
+    camera.close()
+    desktop.close()
+
+
+def test_without_a_server_there_is_a_sentence(window, monkeypatch):
+    from worldmodel.record import virtual
+
+    monkeypatch.setattr(virtual.shutil, "which", lambda name: None)
+    with pytest.raises(UserError, match="apt install xvfb"), virtual.virtual_display():
+        pass
