@@ -130,9 +130,7 @@ def test_an_action_is_what_was_held_since_the_picture_before(record):
 
 
 def test_latency_is_taken_into_account(record):
-    _, (episode,) = record(
-        START, (0.38, press("KeyW")), (0.58, release("KeyW")), latency=0.05
-    )
+    _, (episode,) = record(START, (0.38, press("KeyW")), (0.58, release("KeyW")), latency=0.05)
     assert [bool(keys) for keys in episode.keys] == [False] * 5 + [True] * 3 + [False] * 2
 
 

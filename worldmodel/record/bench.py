@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from worldmodel.data.episode import Episode, load_episode
+from worldmodel.data.records import read_json
 from worldmodel.errors import UserError
 from worldmodel.record.config import DesktopConfig
 from worldmodel.record.desktop import record_desktop
@@ -49,21 +50,25 @@ def bench_record(
     with tempfile.TemporaryDirectory() as folder, virtual_display():
         with target_window(toolkit, width, height):
             typist = Typist(codes, seed, 2 / fps, 1.2)
-            typist.start(seconds - 1)
             try:
-                recorder = record_desktop(Path(folder), config)
+                recorder = record_desktop(
+                    Path(folder), config, begins=lambda: typist.start(seconds - 1)
+                )
             finally:
-                typist.stop()
-                typist.wake()
-        (episode,) = sorted(Path(folder).glob("train/*"))
-        at = recorder.takes.first_at + times_of(episode)
-        return figures(load_episode(episode), at, typist.strokes, recorder.dropped)
+                typist.close()
+        folders = sorted(Path(folder).glob("train/*"))
+        loaded = [(load_episode(each), times_of(each)) for each in folders]
+        if not loaded:
+            raise UserError("not two frames were recorded; measure on a machine that is less busy")
+        episode, at = max(loaded, key=lambda pair: len(pair[1]))
+        return figures(episode, at, typist.strokes, recorder.dropped)
 
 
 def times_of(folder: Path) -> np.ndarray:
-    """When each frame of an episode was taken, float64 [t], in seconds after the first."""
+    """When each frame of an episode was taken, float64 [t], in seconds of the recorder's clock."""
     lines = (folder / "actions.jsonl").read_text(encoding="utf-8").splitlines()
-    return np.array([json.loads(line)["milli"] for line in lines]) / 1000
+    milli = np.array([json.loads(line)["milli"] for line in lines])
+    return read_json(folder / "recording.json")["first_frame_at"] + milli / 1000
 
 
 def stripes(frames: np.ndarray) -> np.ndarray:
@@ -90,6 +95,11 @@ def figures(
             continue
         offsets.append(picture - action)
         delays.append(1000 * (at[picture] - stroke.at))
+    if not offsets:
+        raise UserError(
+            f"none of {len(presses)} key presses was seen in actions and pictures; measure for "
+            "more --seconds, or on a machine that is less busy"
+        )
     steps = np.diff(at)
     same = [np.array_equal(a, b) for a, b in pairwise(episode.frames)]
     return {

@@ -1,6 +1,7 @@
 """Records any game on the desktop: `worldmodel record DATA`."""
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,15 @@ from worldmodel.record.worker import Worker
 WAITING = 256 * 2**20  # bytes of pictures that may wait for the writer
 
 
-def record_desktop(data: Path, config: DesktopConfig) -> Recorder:
+def record_desktop(
+    data: Path, config: DesktopConfig, begins: Callable[[], None] = lambda: None
+) -> Recorder:
     """Record episodes into data/train and data/heldout; returns the recorder, for its figures.
 
-    Finishes first what a killed recorder left there. Raises UserError: no display, a system that
-    lets nobody listen, no such window, a region out of the screen, impossible settings, other
-    episodes in the folder, a full disk.
+    `begins` is called when everything listens and looks. What a killed recorder left in the
+    folder is finished first. Raises UserError: no display, a system that lets nobody listen, no
+    such window, a region out of the screen, impossible settings, other episodes in the folder, a
+    full disk.
     """
     check(config)
     try:
@@ -45,7 +49,7 @@ def record_desktop(data: Path, config: DesktopConfig) -> Recorder:
     except UserError as error:  # an old recording that is lost must not keep a new one from being
         print(f"not repaired: {error}", file=sys.stderr)
     with ExitStack() as stack:
-        desktop = _desktop()
+        desktop = _desktop(stack)
         camera = Camera()
         stack.callback(camera.close)
         view = _view(config, camera, desktop)
@@ -72,6 +76,7 @@ def record_desktop(data: Path, config: DesktopConfig) -> Recorder:
             Inputs(log, hotkeys, mouse=config.mouse, clicks=clicks, desktop=desktop)
         )
         recorder.heard = lambda focused: setattr(inputs, "open", focused)
+        begins()
         _run(recorder, config)
     unite(data)
     return recorder
@@ -99,7 +104,7 @@ def _run(recorder: Recorder, config: DesktopConfig) -> None:
     tell(recorder.takes, recorder.dropped, recorder.notice)
 
 
-def _desktop() -> Any | None:
+def _desktop(stack: ExitStack) -> Any | None:
     """The X server, or None on systems without one. Raises UserError."""
     if not sys.platform.startswith("linux"):
         return None
@@ -107,6 +112,7 @@ def _desktop() -> Any | None:
     from worldmodel.record.x11 import Desktop
 
     desktop = Desktop()
+    stack.callback(desktop.close)
     check_session(desktop)
     return desktop
 

@@ -46,7 +46,6 @@ class Takes:
         self.shelf, self.meta = shelf, shelf.check(meta)
         self.episodes = self.frames = 0  # finished, and all that was written
         self.idle = False  # whether frames are being left out
-        self.first_at = 0.0  # of the episode: when its first frame was taken
         self._longest, self._skip, self._notes = longest, skip_idle, notes or {}
         self._writer: LiveEpisodeWriter | None = None
         self._fixed = ""  # the split, where it is not the shelf's choice
@@ -78,7 +77,7 @@ class Takes:
             return
         if self._writer is None:
             self._begin(frame, at)
-            if self.first_at == at:
+            if self._first_at == at:
                 return
         self._missed += missed
         self._append(frame, held, at, controls)
@@ -138,7 +137,7 @@ class Takes:
         self._before = None
         self._split = self._fixed or self.shelf.split()
         self._writer = LiveEpisodeWriter(self.shelf.named_by_time(self._split), self.meta)
-        self.first_at = self._synced = at
+        self._first_at = self._synced = at
         self._missed, self._started = 0, time.strftime("%Y-%m-%dT%H:%M:%S%z")
         self._writer.note(self._note(self._writer))
         self._append(frame, Held(), at)
@@ -152,7 +151,7 @@ class Takes:
             controls = space.from_keys(keys)
             for index, axis in enumerate(space.axes, len(space.buttons)):
                 controls[index] = {"look_x": held.dx, "look_y": held.dy}[axis]
-        self._writer.append(frame, controls, keys, 1000 * (at - self.first_at))
+        self._writer.append(frame, controls, keys, 1000 * (at - self._first_at))
         self.frames += 1
         if at - self._synced >= SYNC:
             self._writer.sync()
@@ -172,6 +171,7 @@ class Takes:
         return {
             **self._notes,
             "started": self._started,
+            "first_frame_at": self._first_at,
             "seconds": round(seconds, 3),
             "missed_frames": self._missed,
         }

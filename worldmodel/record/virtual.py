@@ -93,27 +93,27 @@ class Typist:
 
     def start(self, seconds: float) -> None:
         """Begin to type; after so many seconds every key is released."""
-        self._timer = threading.Timer(seconds, self._end.set)
-        self._timer.start()
+        self._until = time.perf_counter() + seconds
         self._thread.start()
 
-    def stop(self) -> None:
-        """Release everything and type no more."""
-        self._timer.cancel()
-        self._end.set()
-        self._thread.join()
+    def close(self) -> None:
+        """Release everything and type no more; wait for pynput's listeners, if they were stopped.
 
-    def wake(self) -> None:
-        """Let pynput's stopped listeners see an event, with which they end; wait for them."""
+        They end with the next event that they see.
+        """
         from Xlib import X
         from Xlib.ext import xtest
 
+        self._end.set()
+        if self._thread.is_alive():
+            self._thread.join()
         xtest.fake_input(self._display, X.MotionNotify, True, x=1)
         for down in (True, False):
             self.stroke(self._codes[0], down)
-        listening = [t for t in threading.enumerate() if type(t).__module__.startswith("pynput")]
-        for thread in listening:
-            thread.join(2.0)
+        for thread in threading.enumerate():
+            if type(thread).__module__.startswith("pynput"):
+                thread.join(2.0)
+        self._display.close()
 
     def stroke(self, code: str, down: bool) -> None:
         """Press or release a key now."""
@@ -128,7 +128,7 @@ class Typist:
 
     def _type(self) -> None:
         """Hold one or two keys for a while, then none for a while, and again."""
-        while not self._end.is_set():
+        while not self._end.is_set() and time.perf_counter() < self._until:
             count = int(self._random.integers(1, 3))
             codes = self._random.choice(self._codes, count, replace=False)
             for code in codes:
