@@ -111,7 +111,7 @@ def test_a_terminal_that_says_stop_gets_whole_episodes(window, tmp_path):
 def test_the_bench_compares_pictures_with_actions(window):
     from worldmodel.record.bench import bench_record
 
-    figures = bench_record(seconds=4.0, fps=10.0)
+    figures = bench_record(seconds=5.0, fps=10.0)
     assert figures["frames"] >= 2 and figures["key presses"] >= 1
     assert figures["keys still held at the end"] == 0
     assert figures["picture after action, frames, least"] >= -1

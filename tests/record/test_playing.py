@@ -148,8 +148,14 @@ def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch):
         play(tmp_path, Presses())
 
 
+def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
+    (tmp_path / "train").write_text("a file")
+    with pytest.raises(UserError, match=r"train.* cannot be written \(Not a directory"):
+        play(tmp_path, Presses(), split="train")
+
+
 def test_explorer_needs_a_map(tmp_path):
-    with pytest.raises(UserError, match="explorer plans on a game's map, and painter has none"):
+    with pytest.raises(UserError, match="explorer needs a game that tells its pose, and painter"):
         Playing(tmp_path, Painter(), GameConfig(game="painter", player="explorer"))
 
 

@@ -185,6 +185,15 @@ def test_a_window_half_off_the_screen_is_not_recorded(record):
     assert "not wholly on the screen" in stage.lines[6].line() and stage.recorder.dropped == 7
 
 
+def test_a_window_that_changes_its_size_begins_an_episode(record):
+    _, episodes = record(
+        START,
+        (0.45, change("at", Region(9, 9, 48, 16))),
+        (0.65, change("at", Region(9, 9, 96, 32))),
+    )
+    assert [len(e.frames) for e in episodes] == [7, 3]
+
+
 def test_a_window_that_closes_ends_the_recording(record):
     stage, (episode,) = record(START, (0.45, change("at", None)))
     assert len(episode.frames) == 5 and stage.recorder.notice == "the window was closed"

@@ -37,9 +37,9 @@ def bench_record(
 
     Raises UserError without Xvfb or the toolkit.
     """
-    if toolkit not in RUN or seconds < 2:
+    if toolkit not in RUN or seconds < 4:
         raise UserError(
-            f"--toolkit should be one of {', '.join(RUN)} and --seconds 2 or more, but {toolkit} "
+            f"--toolkit should be one of {', '.join(RUN)} and --seconds 4 or more, but {toolkit} "
             f"and {seconds:g} were given"
         )
     codes = list(KEYS.values())
@@ -52,7 +52,7 @@ def bench_record(
             typist = Typist(codes, seed, 2 / fps, 1.2)
             try:
                 recorder = record_desktop(
-                    Path(folder), config, begins=lambda: typist.start(seconds - 1)
+                    Path(folder), config, begins=lambda: typist.start(seconds - 2)
                 )
             finally:
                 typist.close()

@@ -16,6 +16,8 @@ from worldmodel.record.shelf import Shelf, repair_and_tell
 from worldmodel.record.takes import Takes
 from worldmodel.record.tell import ended_by_signals, refusal, tell
 
+NEEDS = {"explorer": "pose", "runner": "foresee"}  # player -> what not every game has
+
 
 class Plays(Protocol):
     """Who plays: a player program, or a person at a window."""
@@ -37,10 +39,11 @@ class Playing:
     """
 
     def __init__(self, data: Path, game: Game, config: GameConfig) -> None:
-        if config.player == "explorer" and not hasattr(type(game), "pose"):
+        need = NEEDS.get(config.player)
+        if need is not None and not hasattr(type(game), need):
             raise UserError(
-                f"explorer plans on a game's map, and {game.name} has none; choose --player sticky "
-                "or idle"
+                f"{config.player} needs a game that tells its {need}, and {game.name} does not; "
+                "choose --player sticky or idle"
             )
         repair_and_tell(data)
         self.game, self.config = game, config

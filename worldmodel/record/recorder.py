@@ -92,6 +92,8 @@ class Recorder:
         if region is None:
             self.notice = "the window was closed"
             return False
+        if region[2:] != self._region[2:]:  # another size: never in the middle of an episode
+            self.worker.put(self.takes.cut)
         self._region = region
         at = self._clock()
         visible = region.within(self.camera.screen) == region

@@ -1,5 +1,6 @@
 """The line that tells what the recorder sees, and how well it keeps up."""
 
+import shutil
 import sys
 from dataclasses import dataclass
 from typing import TextIO
@@ -54,8 +55,11 @@ class StatusLine:
         if not due and status.state == self._state:
             return
         self._said, self._state = now, status.state
-        end = "\x1b[K\r" if self._terminal else "\n"
-        print(status.line(), end=end, file=self._out, flush=True)
+        if self._terminal:
+            line = status.line()[: shutil.get_terminal_size().columns - 1]
+            print(f"{line}\x1b[K", end="\r", file=self._out, flush=True)
+        else:
+            print(status.line(), file=self._out, flush=True)
 
     def close(self) -> None:
         """Leave the last line standing."""

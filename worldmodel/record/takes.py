@@ -96,6 +96,7 @@ class Takes:
         if writer is None:
             return
         if writer.frames < FEWEST:
+            self.frames -= writer.frames
             writer.discard()
             return
         writer.note(self._note(writer))

@@ -1,5 +1,6 @@
 """The last words of a recording, and that it has them when it is told to end."""
 
+import errno
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -36,8 +37,13 @@ def ended_by_signals(stop: Callable[..., None]) -> Iterator[None]:
 
 
 def refusal(error: OSError, data: Path) -> UserError:
-    """The sentence for a disk that took no more."""
+    """The sentence for a disk that is full or that takes nothing else."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return UserError(
+            f"the disk took no more ({error.strerror}); what was recorded until then is kept, so "
+            f"make room and run `worldmodel repair {data}`"
+        )
     return UserError(
-        f"the disk took no more ({error.strerror or error}); what was recorded until then is kept, "
-        f"so make room and run `worldmodel repair {data}`"
+        f"{error.filename or data} cannot be written ({error.strerror or error}); choose another "
+        "folder"
     )
