@@ -71,6 +71,7 @@ def test_hotkeys_begin_pause_and_end(window, typist, tmp_path):
         tap(typist, "F9")
         run.record()
         tap(typist, "KeyA")
+        typist.move(7, -4)
         run.record()
         tap(typist, "F10")
         assert run.process.wait() == 0
@@ -80,6 +81,7 @@ def test_hotkeys_begin_pause_and_end(window, typist, tmp_path):
     assert first.meta.controls.buttons == ("KeyA", "KeyW")
     assert first.meta.controls.axes == ("look_x", "look_y")
     assert runs(first) == [(), ("KeyW",), ()] and runs(second) == [(), ("KeyA",), ()]
+    assert second.controls[:, 2:].sum(0).tolist() == [7, -4]
     lit = first.frames[:, 5:60, 2 * 16 + 3 : 3 * 16 - 3].mean((1, 2, 3)) > 127  # KeyW's stripe
     held = first.controls[:, 1] > 0.5
     assert lit.any() and np.flatnonzero(lit)[0] >= np.flatnonzero(held)[0]
@@ -128,7 +130,7 @@ def test_the_bench_compares_pictures_with_actions(window):
         (["--keys", "F9=save"], "F9 is a hotkey"),
         (["--hotkeys", "F1", "F1", "F2"], "three different keys"),
         (["--window", "a", "--region", "0", "0", "50", "50"], "choose one"),
-        (["--player", "explorer"], "cannot play a game on the desktop"),
+        (["--split", "test"], "--split should be one of"),
         (["--fps", "0"], "1 to 240 times a second"),
         (["--latency", "-1"], "cannot be negative"),
         (["--mouse", "--gamepad"], "choose one"),

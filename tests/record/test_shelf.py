@@ -69,6 +69,11 @@ def test_learned_controls_begin_with_what_is_known(tmp_path):
         shelf.check(replace(META, controls=learned((), ("look_x",))))
 
 
+def test_an_unknown_split_is_a_sentence(tmp_path):
+    with pytest.raises(UserError, match="auto, train, heldout, not 'test'"):
+        Shelf(tmp_path, "test")
+
+
 def test_a_file_is_no_data_set(tmp_path):
     (tmp_path / "f").write_text("")
     with pytest.raises(UserError, match="is a file"):

@@ -21,7 +21,6 @@ DESKTOP = {
     "skip_idle": "seconds without input after which nothing is recorded; never unless given",
     "name": "the game's name in the episodes; the window's title unless given",
     "licence": "of the frames, as the episodes state it; a game brings its own",
-    "hotkeys": "keys that begin and pause, end, and throw the episode away",
     "now": "begin at once, without waiting for the hotkey",
 }
 GAMES = {
@@ -51,6 +50,7 @@ BENCH = {
 
 def record(parser: ArgumentParser) -> Run:
     from worldmodel.record.config import DesktopConfig, GameConfig
+    from worldmodel.record.keys import shown
 
     parser.add_argument("data", type=Path, help="data set that the episodes are added to")
     add_options(parser, DesktopConfig, BOTH)
@@ -63,6 +63,13 @@ def record(parser: ArgumentParser) -> Run:
         metavar=("X", "Y", "WIDTH", "HEIGHT"),
         help="part of the screen, in pixels",
     )
+    desktop.add_argument(
+        "--hotkeys",
+        nargs=3,
+        default=DesktopConfig.hotkeys,
+        metavar=("BEGIN", "END", "DISCARD"),
+        help=f"keys that begin and pause, end, throw away (default: {shown(DesktopConfig.hotkeys)})",
+    )
     add_options(desktop, DesktopConfig, DESKTOP)
     games = parser.add_argument_group("a game or a world, in a window of its own")
     games.add_argument("--game", help="game by its name, as vizdoom/my_way_home")
@@ -73,27 +80,37 @@ def record(parser: ArgumentParser) -> Run:
 
 
 def _record(options: Namespace) -> None:
-    from worldmodel.record.config import DesktopConfig, GameConfig
-
     if options.game is None and options.world is None:
-        from worldmodel.record.desktop import record_desktop
+        _record_desktop(options)
+    else:
+        _record_game(options)
 
-        if options.player != "person":
-            raise UserError(
-                f"the player {options.player!r} cannot play a game on the desktop; name a game "
-                "with --game or a world with --world"
-            )
-        region = tuple(options.region) if options.region else None
-        given = chosen(options, {**DESKTOP, **BOTH})
-        record_desktop(options.data, DesktopConfig(window=options.window, region=region, **given))
-        return
+
+def _record_desktop(options: Namespace) -> None:
+    from worldmodel.record.config import DesktopConfig, GameConfig
+    from worldmodel.record.desktop import record_desktop
+
+    _refuse_others(options, GameConfig(), [*GAMES, "player"], "with --game or --world")
+    region = tuple(options.region) if options.region else None
+    given = {"window": options.window, "region": region, "hotkeys": tuple(options.hotkeys)}
+    config = DesktopConfig(**given, **chosen(options, {**DESKTOP, **BOTH}))
+    record_desktop(options.data, config)
+
+
+def _record_game(options: Namespace) -> None:
+    from worldmodel.record.config import DesktopConfig, GameConfig
     from worldmodel.record.games import record_game
 
-    given = chosen(options, {**GAMES, **BOTH})
-    record_game(
-        options.data,
-        GameConfig(game=options.game, world=options.world, player=options.player, **given),
-    )
+    _refuse_others(options, DesktopConfig(), [*DESKTOP, "window", "region"], "for the desktop")
+    given = {"game": options.game, "world": options.world, "player": options.player}
+    record_game(options.data, GameConfig(**given, **chosen(options, {**GAMES, **BOTH})))
+
+
+def _refuse_others(options: Namespace, unset: object, names: list[str], where: str) -> None:
+    """Raise UserError for a flag that would be ignored."""
+    for name in names:
+        if vars(options)[name] != vars(unset)[name]:
+            raise UserError(f"--{name.replace('_', '-')} is only {where}; leave it out")
 
 
 def repair(parser: ArgumentParser) -> Run:

@@ -73,7 +73,7 @@ def check(config: DesktopConfig) -> None:
     if config.latency < 0 or (config.seconds is not None and config.seconds <= 0):
         raise UserError("--latency and --seconds are times, and cannot be negative")
     taken = {check_code(code) for code in config.hotkeys}
-    if len(taken) != 3:
+    if len(taken) != 3 or len(config.hotkeys) != 3:
         raise UserError("--hotkeys needs three different keys: begin and pause, end, throw away")
     both = taken & set(read_keymap(config.keys).keymap) if config.keys is not None else set()
     if both:

@@ -22,12 +22,14 @@ class Shelf:
     """The episodes of a data set, in data/train and data/heldout.
 
     With split "auto" one frame in ten is held out, from the second episode on. Raises UserError
-    for a damaged meta.json, or when `data` is no folder.
+    for a damaged meta.json, for an unknown split, or when `data` is a file.
     """
 
     def __init__(self, data: Path, split: str = "auto", clock: Callable[[], str] = _now) -> None:
         if data.exists() and not data.is_dir():
             raise UserError(f"{data} is a file; name a folder for the episodes")
+        if split not in SPLIT_CHOICES:
+            raise UserError(f"--split should be one of {', '.join(SPLIT_CHOICES)}, not {split!r}")
         self.data, self._split, self._clock = data, split, clock
         self.metas: list[Meta] = []
         self.frames = dict.fromkeys(SPLITS, 0)

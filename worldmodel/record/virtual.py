@@ -101,19 +101,24 @@ class Typist:
 
         They end with the next event that they see.
         """
-        from Xlib import X
-        from Xlib.ext import xtest
-
         self._end.set()
         if self._thread.is_alive():
             self._thread.join()
-        xtest.fake_input(self._display, X.MotionNotify, True, x=1)
+        self.move(1, 0)
         for down in (True, False):
             self.stroke(self._codes[0], down)
         for thread in threading.enumerate():
             if type(thread).__module__.startswith("pynput"):
                 thread.join(2.0)
         self._display.close()
+
+    def move(self, dx: int, dy: int) -> None:
+        """Move the mouse by so many pixels."""
+        from Xlib import X
+        from Xlib.ext import xtest
+
+        xtest.fake_input(self._display, X.MotionNotify, True, x=dx, y=dy)
+        self._display.sync()
 
     def stroke(self, code: str, down: bool) -> None:
         """Press or release a key now."""
