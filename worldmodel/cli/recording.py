@@ -50,7 +50,6 @@ BENCH = {
 
 def record(parser: ArgumentParser) -> Run:
     from worldmodel.record.config import DesktopConfig, GameConfig
-    from worldmodel.record.keys import shown
 
     parser.add_argument("data", type=Path, help="data set that the episodes are added to")
     add_options(parser, DesktopConfig, BOTH)
@@ -68,7 +67,7 @@ def record(parser: ArgumentParser) -> Run:
         nargs=3,
         default=DesktopConfig.hotkeys,
         metavar=("BEGIN", "END", "DISCARD"),
-        help=f"keys that begin and pause, end, throw away (default: {shown(DesktopConfig.hotkeys)})",
+        help="keys that begin and pause, end, and throw the episode away (default: F9 F10 F8)",
     )
     add_options(desktop, DesktopConfig, DESKTOP)
     games = parser.add_argument_group("a game or a world, in a window of its own")
