@@ -21,11 +21,12 @@ ALLOWED = {
     "presets": {"model", "train"},
     "recipes": {"games", "data", "model", "checkpoint", "train", "presets"},
     "play": CORE - {"train", "play"},
+    "record": {"games", "data", "play"},
     "serve": CORE - {"train"},
     "evaluate": CORE | {"serve", "presets"},
     "export": CORE,
     "app": CORE | {"serve"},
-    "cli": CORE | {"presets", "recipes", "serve", "evaluate", "export"},
+    "cli": CORE | {"presets", "recipes", "record", "serve", "evaluate", "export"},
     "__main__": {"cli"},
     "__init__": set(),
 }

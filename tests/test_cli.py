@@ -12,12 +12,13 @@ from tiny import MOTION, TOKENIZER, WORLD
 
 import worldmodel
 from worldmodel import cli
-from worldmodel.cli import gameplay, playing, training
+from worldmodel.cli import gameplay, playing, recording, training
 from worldmodel.cli import options as flags
 from worldmodel.cli.commands import COMMANDS
 from worldmodel.data.collect import collect
 from worldmodel.errors import UserError
 from worldmodel.presets import cpu, nano
+from worldmodel.record.config import DesktopConfig, GameConfig
 from worldmodel.train.config import TrainConfig
 from worldmodel.train.objectives.rectified_flow import FlowConfig
 
@@ -83,6 +84,8 @@ def test_nonsense_exits_with_two(words, capsys):
         (training.MOTION, type(MOTION)),
         (training.WORLD, type(WORLD)),
         (training.FLOW, FlowConfig),
+        ({**recording.DESKTOP, **recording.BOTH}, DesktopConfig),
+        ({**recording.GAMES, **recording.BOTH}, GameConfig),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -214,6 +217,13 @@ def test_our_own_mistakes_are_not_hidden(broken, error):
         (["train", "world", "nowhere", "nothing"], "nothing is missing"),
         (["evaluate", "nowhere", "data"], "config.json is missing"),
         (["collect", "out", "--game", "chess"], "There is no game 'chess'"),
+        (["repair", "nowhere"], "nowhere is no folder"),
+        (["record", "out", "--game", "chess", "--player", "idle"], "There is no game 'chess'"),
+        (["record", "out", "--world", "nowhere", "--player", "idle"], "config.json is missing"),
+        (["record", "out", "--frames", "5"], "--frames is only with --game or --world"),
+        (["record", "out", "--player", "idle"], "--player is only with --game or --world"),
+        (["record", "out", "--game", "a", "--keys", "KeyW=w"], "--keys is only for the desktop"),
+        (["bench", "record", "--toolkit", "qt"], "--toolkit should be one of tk, sdl"),
         (["train", "tokenizer", "nowhere", "--steps", "0"], "must be at least 1"),
         (["train", "motion", "a", "b", "--save-every", "0"], "save_every must be at least 1"),
         (["train", "motion", "a", "b", "--history", "0"], "must be at least 1"),

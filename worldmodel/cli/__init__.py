@@ -9,12 +9,14 @@ from worldmodel.cli.commands import COMMANDS
 from worldmodel.errors import UserError
 from worldmodel.play.threads import wait_asleep
 
-PLAYS = {"play", "film", "bench", "evaluate"}  # commands in which an engine runs
-NONE_PLAY = {("bench", "train"), ("bench", "all"), ("bench", "page")}  # though "bench" does
+PLAYS = {"play", "film", "bench", "evaluate", "control", "record"}  # an engine runs in these
+# though "bench" does
+NONE_PLAY = {("bench", "train"), ("bench", "all"), ("bench", "page"), ("bench", "record")}
 EXTRAS = {  # module -> pip extra
-    **{"vizdoom": "train", "matplotlib": "train", "cv2": "desktop", "onnxruntime": "gpu"},
-    **{"h5py": "import", "mcap": "import", "pyarrow": "import"},
-    **{"tensorboard": "dashboard"},
+    **{"vizdoom": "train", "matplotlib": "train", "onnxruntime": "gpu"},
+    **dict.fromkeys(("h5py", "mcap", "pyarrow"), "import"),
+    **dict.fromkeys(("cv2", "mss", "pynput", "Xlib"), "desktop"),
+    **{"tensorboard": "dashboard", "pygame": "gamepad"},
 }
 
 

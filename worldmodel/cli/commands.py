@@ -9,6 +9,7 @@ from worldmodel.cli import (
     importing,
     judging,
     playing,
+    recording,
     running,
     training,
 )
@@ -16,6 +17,7 @@ from worldmodel.cli.command import Commands
 
 COMMANDS: Commands = {
     **gameplay.COMMANDS,
+    **recording.COMMANDS,
     **importing.COMMANDS,
     **curating.COMMANDS,
     **training.COMMANDS,

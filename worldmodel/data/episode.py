@@ -36,6 +36,8 @@ class EpisodeWriter:
     UserError when the folder exists.
     """
 
+    live = False  # whether what was appended is readable before `close`
+
     def __init__(self, folder: str | Path, meta: Meta) -> None:
         self.folder, self.meta, self.frames = Path(folder), meta, 0
         if self.folder.exists():
@@ -43,18 +45,25 @@ class EpisodeWriter:
         unknown = set(meta.controls.axes) - set(AXES)
         if unknown:
             raise ValueError(f"An episode stores the axes {sorted(AXES)}, not {sorted(unknown)}.")
-        self._partial = partial_of(self.folder)
-        shutil.rmtree(self._partial, ignore_errors=True)
-        self._partial.mkdir(parents=True)
-        self._video = VideoWriter(self._partial / "video.mp4", meta.fps, meta.size)
-        self._actions = (self._partial / "actions.jsonl").open("w", encoding="utf-8")
+        self._partial = self._claim()
+        self._video = VideoWriter(self._partial / "video.mp4", meta.fps, meta.size, self.live)
+        actions = self._partial / "actions.jsonl"
+        self._actions = actions.open("w", encoding="utf-8", buffering=1 if self.live else -1)
         self._keys: tuple[str, ...] = ()
 
-    def append(self, frame: np.ndarray, controls: np.ndarray, keys: Sequence[str] = ()) -> None:
+    def append(
+        self,
+        frame: np.ndarray,
+        controls: np.ndarray,
+        keys: Sequence[str] = (),
+        milli: float | None = None,
+    ) -> None:
         """Add a frame, uint8 [h w 3], and the control, float32 [k], that produced it.
 
         `keys` are the held keys in the order they were pressed; without them, the first key of
-        each button. Raises ValueError when frame or keys do not agree with meta and controls.
+        each button. `milli` is when the frame was taken, in milliseconds after the first one,
+        where a clock told; without it, the frame's number says. Raises ValueError when frame or
+        keys do not agree with meta and controls.
         """
         space = self.meta.controls
         keys = tuple(keys) or space.keys_for(controls)
@@ -65,6 +74,8 @@ class EpisodeWriter:
             raise ValueError(f"The keys {keys} do not press {space.pressed(controls)}.")
         values = dict(zip(space.axes, map(float, axes), strict=True))
         record = action_record(self.frames, self.meta.fps, keys, self._keys, values)
+        if milli is not None:
+            record["milli"] = round(milli, 3)
         self._actions.write(json.dumps(record) + "\n")
         self._video.append(frame)
         self._keys = keys
@@ -85,6 +96,13 @@ class EpisodeWriter:
         self._actions.close()
         self._video.discard()
         shutil.rmtree(self._partial, ignore_errors=True)
+
+    def _claim(self) -> Path:
+        """A new folder to write into, beside that of the episode."""
+        partial = partial_of(self.folder)
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        return partial
 
     def __enter__(self) -> Self:
         return self
