@@ -38,6 +38,7 @@ DECODER = {
     "critic": "weight of a critic of patches; 0: none",
     "critic_warmup": "updates in which that weight rises",
     "crop": "pixels to a side that features and critic see",
+    "rounds": "times that pictures are moved, encoded and decoded before they are judged, at most",
 }
 JUDGE = {
     "clips": "clips to judge on",

@@ -24,6 +24,7 @@ from worldmodel.train.metrics import psnr
 from worldmodel.train.objectives.patch_critic import PatchCritic, critic_loss, student_loss
 from worldmodel.train.objectives.perceptual import PictureFeatures, feature_distance
 from worldmodel.train.objectives.reconstruction import gradient_loss
+from worldmodel.train.objectives.rounds import Move, gone_round, latents_of
 from worldmodel.train.pictures import save_sheet
 
 
@@ -40,6 +41,7 @@ class DecoderConfig:
     critic: float = 0.0  # weight of the critic; 0: none
     critic_warmup: int = 100  # updates in which its weight rises
     crop: int = 64  # pixels to a side that features and critic see
+    rounds: int = 6  # times that pictures are moved, encoded and decoded, at most; 0: never
 
     def __post_init__(self) -> None:
         if not 0 <= self.predicted <= 1 or min(self.pool, self.depth, self.crop) < 1:
@@ -102,7 +104,7 @@ class DecoderStage:
         self, network: DecoderDuel, batch: tuple[Tensor, ...], step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         latents, true, trust = batch
-        made = network.tokenizer.pictures(latents).float()
+        made, true, trust = self.made(network.tokenizer, latents, true, trust, step)
         pixels = ((made - true).abs().mean(dim=(1, 2, 3)) * trust).mean()
         loss = pixels + gradient_loss(made, true, trust)
         values = {"l1": pixels.detach()}
@@ -120,6 +122,29 @@ class DecoderStage:
             loss = loss + self.decoder.critic * rise * seen_through + caught
             values |= {"critic": seen_through.detach(), "caught": caught.detach()}
         return loss, values
+
+    def made(
+        self, tokenizer: Tokenizer, latents: Tensor, true: Tensor, trust: Tensor, step: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Decoded pictures, what they should be [b 3 H W], and the trust in that [b].
+
+        With rounds, half of the pictures have been round before, and all go round once more.
+        """
+        if not self.decoder.rounds:
+            return tokenizer.pictures(latents).float(), true, trust
+        draw = np.random.default_rng((self.seed, step, 2))
+        size = tuple(true.shape[-2:])
+        times = int(draw.integers(self.decoder.rounds + 1))
+        round_before, moved = gone_round(tokenizer, latents[::2], times, size, draw)
+        at = Move.none(len(latents))
+        at.zoom[::2], at.shift[::2] = moved.zoom, moved.shift
+        latents = latents.clone()
+        latents[::2] = round_before
+        first = tokenizer.pictures(latents).float()
+        move = Move.drawn(len(latents), size, draw)
+        again = tokenizer.pictures(latents_of(tokenizer, move.of(first))).float()
+        aims = at.of(true), at.then(move).of(true)
+        return torch.cat([first, again]), torch.cat(aims), trust.repeat(2)
 
     def _place(self, size: tuple[int, int], step: int) -> tuple[slice, slice]:
         """Where features and critic look: a square, drawn anew at every update."""
