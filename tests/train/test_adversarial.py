@@ -19,6 +19,9 @@ class Coins:
 
     flow, seed, weights, frames_per_step = FlowConfig(clip=FRAMES), 0, 1.0, CLIPS * FRAMES
 
+    def update_of(self, step):
+        return step
+
     def batch(self, step):
         draw = torch.Generator().manual_seed(step)
         shape = CLIPS, FRAMES, LATENTS, WORLD.latent_channels

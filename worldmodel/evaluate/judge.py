@@ -22,6 +22,7 @@ from worldmodel.evaluate.features import HEIGHT, NAME, Features
 from worldmodel.evaluate.fidelity import fidelity
 from worldmodel.evaluate.figures import Section
 from worldmodel.evaluate.given import load_given
+from worldmodel.evaluate.obedience import obedience
 from worldmodel.evaluate.report.page import HTML, write_report
 from worldmodel.evaluate.seen import require_split, require_unseen
 from worldmodel.evaluate.subject import Budget, Subject
@@ -29,7 +30,11 @@ from worldmodel.evaluate.sweep import sweep
 from worldmodel.play.world import World, load_world
 
 Makers = Mapping[str, Callable[[Subject], list[Section]]]
-SECTIONS: Makers = {"fidelity": lambda s: [fidelity(s)], "drift": lambda s: [drift(s)]}
+SECTIONS: Makers = {
+    "fidelity": lambda s: [fidelity(s)],
+    "control": obedience,
+    "drift": lambda s: [drift(s)],
+}
 ASKED: Makers = {"sweep": lambda s: [sweep(s)]}  # only when asked for
 
 

@@ -20,6 +20,7 @@ class Budget:
     clips: int = 40
     horizon: int = 64  # frames dreamed after each clip's context
     gap_clips: int = 24  # of which the many-step world dreams 16 frames
+    forks: int = 8  # places from which the true game is played as well
     drift_starts: int = 6  # places where long dreams begin
     drift_frames: int = 2000  # of the longest
 

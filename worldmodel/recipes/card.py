@@ -6,6 +6,7 @@ from pathlib import Path
 
 from worldmodel.checkpoint import CheckpointConfig
 from worldmodel.data.clips import FrameStore
+from worldmodel.data.provenance import describe_sources, source_of
 
 HOUR = 3600.0
 
@@ -32,7 +33,7 @@ def card_text(
     parts = {
         "Data": f"{_described(store)} for training, {_described(heldout)} held out, of "
         f"{config.game} at {size.width}x{size.height} and {config.fps:g} frames a second. "
-        f"{_players(store)} {_seeds(store, heldout)}",
+        f"{_players(store)} {_seeds(store, heldout)}\n\n{describe_sources([source_of(store)])}",
         "Commands": "```bash\n" + "\n".join(m.command for m in made) + "\n```",
         "Compute": _compute(made),
         "Figures": _figures(made, figures, clips),

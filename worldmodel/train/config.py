@@ -56,6 +56,10 @@ class TrainConfig:
         """The step whose place in a schedule holds for `step`: the first of the same update."""
         return step
 
+    def update_of(self, step: int) -> int:
+        """The update that a step is, or is a part of."""
+        return step
+
 
 @dataclass(frozen=True, kw_only=True)
 class PartConfig(TrainConfig):
@@ -70,6 +74,10 @@ class PartConfig(TrainConfig):
     def first_part(self, step: int) -> int:
         """See TrainConfig."""
         return step - step % self.together
+
+    def update_of(self, step: int) -> int:
+        """See TrainConfig."""
+        return step // self.together
 
 
 def rate_at(step: int, config: TrainConfig) -> float:

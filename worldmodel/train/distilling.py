@@ -10,9 +10,11 @@ from torch import nn
 
 from worldmodel.checkpoint import Checkpoint, save_checkpoint, tokenizer_hash
 from worldmodel.data.clips import ClipSampler, FrameStore
+from worldmodel.data.provenance import read_sources, source_of, write_sources
 from worldmodel.diffusion.rollout import prefill, rollout
 from worldmodel.model.motion import Carrier
 from worldmodel.train.config import TrainConfig
+from worldmodel.train.devices import on_its_device
 from worldmodel.train.finished import open_world, play_setting
 from worldmodel.train.judging import draw_aside, set_aside
 from worldmodel.train.jumps import with_jumps
@@ -29,12 +31,13 @@ from worldmodel.train.objectives.distillation import JUMPING, Distillation
 from worldmodel.train.objectives.moment import Distilled
 from worldmodel.train.objectives.patch_critic import PatchCritic
 from worldmodel.train.stages import latent_clips, note_configuration
-from worldmodel.train.state import write_atomically
+from worldmodel.train.state import saved_step, write_atomically
 
 JUDGED = 12  # clips in the figures of a decoder
 PART = 16  # clips dreamed at once
 
 
+@on_its_device
 def train_distilled(
     data: Path, checkpoint: Path, run: Path, config: TrainConfig, distil: DistilConfig
 ) -> nn.Module:
@@ -51,7 +54,7 @@ def train_distilled(
     clips = latent_clips(FrameStore(data / "train"), source.tokenizer, source.motion, config)
     carrier = Carrier(source.motion, source.tokenizer) if source.motion else None
     window = source.config.world.window
-    objective = Distillation(clips, source.tokenizer, carrier, config, distil, window)
+    objective = Distillation(clips, source.tokenizer, carrier, config.parts(), distil, window)
     torch.manual_seed(config.seed)
     network = Distilled(world.to(memory_format=torch.channels_last).train())
     play = dataclasses.replace(
@@ -61,14 +64,17 @@ def train_distilled(
 
     def publish(average: Distilled) -> None:
         save_checkpoint(
-            run / "checkpoint", about, source.tokenizer, average.student, source.motion
+            run / "checkpoint", about, source.tokenizer, average.student, source.motion,
+            step=saved_step(run),
         )  # fmt: skip
+        write_sources(run / "checkpoint", [source_of(clips.store), *read_sources(checkpoint)])
 
     average = train(network, objective, config, run, publish)
     publish(average)  # also when the state was saved by a call that got no further
     return average
 
 
+@on_its_device
 def train_decoder(
     data: Path, checkpoint: Path, run: Path, config: TrainConfig, decoder: DecoderConfig
 ) -> nn.Module:
@@ -87,13 +93,15 @@ def train_decoder(
     critic = PatchCritic() if decoder.critic else None
     network = DecoderDuel(source.tokenizer, critic).to(memory_format=torch.channels_last)
     objective = DecoderStage(
-        clips, pool, judged, world, source.motion, play_setting(source), config, decoder
+        clips, pool, judged, world, source.motion, play_setting(source), config.parts(), decoder
     )
 
     def publish(average: DecoderDuel) -> None:
         tokenizer = average.tokenizer
         about = dataclasses.replace(source.config, tokenizer_hash=tokenizer_hash(tokenizer))
-        save_checkpoint(run / "checkpoint", about, tokenizer, world, source.motion)
+        step = saved_step(run)
+        save_checkpoint(run / "checkpoint", about, tokenizer, world, source.motion, step=step)
+        write_sources(run / "checkpoint", [source_of(clips.store), *read_sources(checkpoint)])
 
     average = train(network, objective, config, run, publish)
     publish(average)  # also when the state was saved by a call that got no further

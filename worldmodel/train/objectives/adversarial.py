@@ -62,7 +62,7 @@ class Adversarial:
     def loss(
         self, network: WithCritic, batch: tuple[Tensor, ...], step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        if step % TURN == 0:
+        if self.flow.update_of(step) % TURN == 0:
             loss, _ = self.flow.loss(network.world, batch, step)
             return loss, {"flow": TURN * loss.detach()}
         clean, controls, carried = batch

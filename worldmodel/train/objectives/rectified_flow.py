@@ -67,7 +67,7 @@ class RectifiedFlow:
             tokenizer,
         )
         self.train_set, self.count, self.carrier = train_set, config.batch, carrier
-        self.first_part = config.first_part
+        self.first_part, self.update_of = config.first_part, config.update_of
         self.sampler = ClipSampler(
             train_set.store.episodes, train_set.store.motion,
             length=flow.clip, seed=config.seed, moving=flow.moving,

@@ -1,0 +1,26 @@
+"""The report's sections on control, as far as there are judges for them."""
+
+import sys
+
+from worldmodel.evaluate.control_report import control_sections, judge_of
+from worldmodel.evaluate.figures import Section
+from worldmodel.evaluate.subject import Subject
+from worldmodel.train.judges import IDM
+
+
+def obedience(subject: Subject) -> list[Section]:
+    """What `worldmodel control` says of the subject, on as many clips as the rest of the report.
+
+    Nothing, and why on stderr, where no inverse dynamics model has been trained.
+    """
+    place = judge_of(subject.folder, IDM)
+    if not (place / IDM if place.is_dir() else place).is_file():
+        print(
+            f"without control: {place} is missing; make it with worldmodel train idm",
+            file=sys.stderr,
+        )
+        return []
+    return control_sections(
+        subject.folder, subject.data, clips=subject.budget.clips, forks=subject.budget.forks,
+        steps=subject.setting.steps,
+    )  # fmt: skip
