@@ -8,7 +8,7 @@ import json
 import numpy as np
 import torch
 
-from worldmodel.data.prepare import motion
+from worldmodel.data.unpack import motion
 from worldmodel.games.base import ControlSpace
 
 SPACE = ControlSpace(

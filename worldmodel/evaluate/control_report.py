@@ -39,6 +39,8 @@ def control_sections(
     place = pose or judge_of(folder, POSE)
     there = (place / POSE if place.is_dir() else place).is_file()
     regressor = load_pose(place) if pose or there else None
+    if regressor and regressor.config.game != store.game and pose is None:
+        regressor = None  # one that happens to lie there
     if regressor and regressor.config.game != store.game:
         raise UserError(
             f"the pose regressor in {place} knows {regressor.config.game}, the data are of "

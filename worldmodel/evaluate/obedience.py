@@ -5,7 +5,7 @@ import sys
 from worldmodel.evaluate.control_report import control_sections, judge_of
 from worldmodel.evaluate.figures import Section
 from worldmodel.evaluate.subject import Subject
-from worldmodel.train.judges import IDM
+from worldmodel.train.judges import IDM, load_idm
 
 
 def obedience(subject: Subject) -> list[Section]:
@@ -14,9 +14,11 @@ def obedience(subject: Subject) -> list[Section]:
     Nothing, and why on stderr, where no inverse dynamics model has been trained.
     """
     place = judge_of(subject.folder, IDM)
-    if not (place / IDM if place.is_dir() else place).is_file():
+    place = place / IDM if place.is_dir() else place
+    if not place.is_file() or load_idm(place)[1] != subject.store.space:
         print(
-            f"without control: {place} is missing; make it with worldmodel train idm",
+            f"without control: no inverse dynamics model of these keys in {subject.folder} or "
+            f"{place.parent}; make one with worldmodel train idm",
             file=sys.stderr,
         )
         return []
