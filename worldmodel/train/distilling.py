@@ -69,9 +69,7 @@ def train_distilled(
         )  # fmt: skip
         write_sources(run / "checkpoint", [source_of(clips.store), *read_sources(checkpoint)])
 
-    average = train(network, objective, config, run, publish)
-    publish(average)  # also when the state was saved by a call that got no further
-    return average
+    return train(network, objective, config, run, publish)
 
 
 @on_its_device
@@ -103,9 +101,7 @@ def train_decoder(
         save_checkpoint(run / "checkpoint", about, tokenizer, world, source.motion, step=step)
         write_sources(run / "checkpoint", [source_of(clips.store), *read_sources(checkpoint)])
 
-    average = train(network, objective, config, run, publish)
-    publish(average)  # also when the state was saved by a call that got no further
-    return average
+    return train(network, objective, config, run, publish)
 
 
 @torch.no_grad()

@@ -65,6 +65,4 @@ def train_adversarial(
         save_checkpoint(run / "checkpoint", about, tokenizer, average.world, motion, step=step)
         write_sources(run / "checkpoint", sources)
 
-    average = train(network, Adversarial(base, carrier, adversarial), config, run, publish)
-    publish(average)  # also when the state was saved by a call that got no further
-    return average
+    return train(network, Adversarial(base, carrier, adversarial), config, run, publish)

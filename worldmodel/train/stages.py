@@ -70,7 +70,7 @@ def train_tokenizer(
         )
     chosen = {"reconstruction": ReconstructionConfig(perceptual=perceptual)} if perceptual else {}
     note_configuration(run, {"tokenizer": sizes, "train": config, **chosen})
-    write_sources(run, [source_of(store)])
+    note_sources(run, [source_of(store)])
     torch.manual_seed(config.seed)
     network = Tokenizer(sizes).to(memory_format=torch.channels_last)
     if start:
@@ -118,7 +118,7 @@ def train_world(
     )
     note_configuration(run, {"world": sizes, "flow": flow, "train": config})
     sources = [source_of(store), *_sources_of(tokenizer, motion)]
-    write_sources(run, sources)
+    note_sources(run, sources)
     train_set, heldout_set = (
         latent_clips(part, tokens, mover, config) for part in (store, heldout)
     )
@@ -191,7 +191,7 @@ def train_motion(
         controls=store.space.size,
     )
     note_configuration(run, {"motion": sizes, "train": config})
-    write_sources(run, [source_of(store), *_sources_of(tokenizer)])
+    note_sources(run, [source_of(store), *_sources_of(tokenizer)])
     latents, heldout_latents = in_turn(
         lambda: [encode_frames(part, tokens, config) for part in (store, heldout)]
     )
@@ -218,6 +218,12 @@ def open_tokenizer(path: Path) -> Tokenizer:
 def _sources_of(*places: Path | None) -> list[Source]:
     """What the networks that a stage starts from were trained on."""
     return [source for place in places if place for source in read_sources(place)]
+
+
+def note_sources(run: Path, sources: list[Source]) -> None:
+    """Write run/data.json, once however many processes train."""
+    if rank() == 0:
+        write_sources(run, sources)
 
 
 def note_configuration(run: Path, parts: dict[str, object]) -> None:

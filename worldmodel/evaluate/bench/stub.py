@@ -28,6 +28,7 @@ class Repeater:
     scene: Scene | None = None
     seed: int = 0
     frame_index: int = 0
+    trained: int | None = None  # no world that is still being trained
 
     def reset(self, scene: Scene, seed: int) -> np.ndarray:
         self.scene, self.seed, self.frame_index = scene, seed, 0
