@@ -221,8 +221,7 @@ def test_fingers_hold_two_keys_at_once(server, visit):
 def test_loading_and_a_checkpoint_that_fails_are_told(stub_pages, visit):
     server = stub_pages(names=("a", "b"), load_seconds=1.0)
     page = visit(server.url)
-    page.wait_for_selector(".wm-app[data-phase=loading]")
-    assert "Reading" in page.inner_text(".veil .card p")
+    page.wait_for_selector(".wm-app[data-phase=loading] .veil .card p:has-text('Reading')")
     stories.play(page)
     (server.services.library.worlds["b"].folder / "config.json").write_text('"damaged"')
     page.select_option(".world", "b")
