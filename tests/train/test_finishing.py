@@ -1,4 +1,4 @@
-"""The adversarial stage end to end on the painter's game: from a finished world to a sharper one."""
+"""The adversarial stage end to end: from a finished world of the painter's game to a sharper one."""
 
 import json
 
