@@ -1,4 +1,4 @@
-"""The adversarial stage end to end: from a finished world of the painter's game to a sharper one."""
+"""The adversarial stage end to end: a finished world of the painter's game goes on."""
 
 import json
 
