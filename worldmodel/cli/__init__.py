@@ -13,7 +13,7 @@ PLAYS = {"play", "film", "bench", "evaluate", "control", "record"}  # an engine 
 # though "bench" does
 NONE_PLAY = {("bench", "train"), ("bench", "all"), ("bench", "page"), ("bench", "record")}
 EXTRAS = {  # module -> pip extra
-    **{"vizdoom": "train", "matplotlib": "train", "onnxruntime": "gpu"},
+    **{"vizdoom": "train", "matplotlib": "evaluate", "onnxruntime": "gpu"},
     **dict.fromkeys(("h5py", "mcap", "pyarrow"), "import"),
     **dict.fromkeys(("cv2", "mss", "pynput", "Xlib"), "desktop"),
     **{"tensorboard": "dashboard", "pygame": "gamepad"},
