@@ -98,9 +98,9 @@ def test_the_flow_depends_on_every_remembered_control_and_on_what_changed():
 class Diary(Motion):
     """Notes which controls it is told, newest first, and which latents."""
 
-    def forward(self, latent, earlier, recent):
+    def forward(self, latent, earlier, recent, before=None):
         self.told, self.shown = recent[0, :, 0].tolist(), (latent, earlier)
-        return super().forward(latent, earlier, recent)
+        return super().forward(latent, earlier, recent, before)
 
 
 def test_controls_are_told_newest_first_and_the_last_two_latents_are_shown(network):
@@ -122,7 +122,7 @@ def test_controls_are_told_newest_first_and_the_last_two_latents_are_shown(netwo
 
 
 def test_before_the_first_frame_there_is_no_news(network, carrier):
-    latents, level, known, moves, _ = carrier.carry(network.empty_cache(2), torch.ones(2, 6))
+    latents, level, known, moves, *_ = carrier.carry(network.empty_cache(2), torch.ones(2, 6))
     assert moves.isinf().all()  # nor is there anything to rest on
     assert latents.shape == (2, 1, LATENTS, 4) and not latents.any()
     assert level.shape == (2, 1) and not level.any() and not known.any()
@@ -134,7 +134,7 @@ def test_what_comes_from_outside_the_picture_is_not_known(carrier):
     carrier.motion.forward = lambda *given: flow
     picture = torch.rand(1, 3, 16, 48)
     given = torch.zeros(1, LATENTS, 4), torch.zeros(1, LATENTS, 4), picture, torch.zeros(1, 3, 6)
-    latents, known, moves = carrier.motion.carried(carrier.tokenizer, *given)
+    latents, known, moves, *_ = carrier.motion.carried(carrier.tokenizer, *given)
     assert moves.tolist() == [12]
     assert known.view(2, 6).tolist() == [[1, 1, 1, 1, 0.5, 0]] * 2
     same = carrier.tokenizer.standardise(carrier.tokenizer.bounded(moved(picture, flow)))

@@ -272,7 +272,9 @@ def test_a_picture_rests_when_no_key_is_held_and_nothing_moves(loaded_moving):
     held[0] = 1
     engine.settings = dataclasses.replace(engine.settings, rest=4.0)
     real = engine.world.motion.carried
-    engine.world.motion.carried = lambda *given: (*real(*given)[:2], torch.tensor([moves]))
+    engine.world.motion.carried = lambda *given: (
+        *real(*given)[:2], torch.tensor([moves]), *real(*given)[3:]
+    )  # fmt: skip
     try:
         moves = 0.1
         frames = [engine.step(none) for _ in range(3)]

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tiny import LATENTS, MOTION, motion, quick
+from tiny import LATENTS, MOTION, motion, quick, tokenizer
 
 from worldmodel.data.clips import Span
 from worldmodel.model.motion import Motion
@@ -41,7 +41,7 @@ def objective(**changes):
     latents = np.arange(120, dtype=np.float16)[:, None, None] / 120  # each says its row
     latents = np.broadcast_to(latents, (120, LATENTS, 4))
     config = quick(**changes)
-    return Photometric(train_set, latents, heldout, latents, config, MOTION.history)
+    return Photometric(train_set, latents, heldout, latents, config, tokenizer(), MOTION)
 
 
 def test_a_batch_is_a_function_of_seed_and_step():
@@ -50,17 +50,17 @@ def test_a_batch_is_a_function_of_seed_and_step():
         assert torch.equal(one, same) and not torch.equal(one, other)
 
 
-def test_keys_are_those_that_led_to_the_picture_after_newest_first():
+def test_keys_are_those_that_led_to_the_picture_after():
     chosen = objective()
     store, starts = chosen.store, np.sort(chosen.sampler.draw(0, 4))
-    before, after, latent, earlier, keys = chosen.batch(0)
-    assert latent.shape == earlier.shape == (4, LATENTS, 4) and keys.shape == (4, 3, 6)
+    pictures, seen, keys = chosen.batch(0)
+    assert seen.shape == (4, 2, LATENTS, 4) and keys.shape == (4, 3, 6)
     for i, row in enumerate(starts + MOTION.history):
-        assert torch.equal(before[i], to_float(torch.tensor(store.frames[row - 1])))
-        assert torch.equal(after[i], to_float(torch.tensor(store.frames[row])))
-        shown = [round(120 * float(x[i, 0, 0])) for x in (latent, earlier)]
-        assert shown == [row - 1, row - 2]
-        np.testing.assert_array_equal(keys[i], store.controls[[row, row - 1, row - 2]])
+        assert torch.equal(pictures[i, 0], to_float(torch.tensor(store.frames[row - 1])))
+        assert torch.equal(pictures[i, 1], to_float(torch.tensor(store.frames[row])))
+        shown = [round(120 * float(x)) for x in seen[i, :, 0, 0]]
+        assert shown == [row - 2, row - 1]
+        np.testing.assert_array_equal(keys[i], store.controls[[row - 2, row - 1, row]])
 
 
 def test_the_gradient_reaches_every_weight():

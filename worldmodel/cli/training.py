@@ -49,6 +49,7 @@ MOTION = {
     "history": "controls that it is told, the newest and those before",
     "features": "channels of its convolutions",
     "blocks": "convolution blocks",
+    "momentum": "whether it is told its own last flow: what moves goes on moving",
     "code": "numbers that the controls become",
 }
 WORLD = {

@@ -24,6 +24,7 @@ class Memory:
     count: Tensor  # [b] int64 on the CPU, frames committed since the start
     recent: Tensor  # [b r m], the last r controls, newest first
     picture: Tensor  # [b 3 H W], the last frame decoded; [b 0] in worlds without motion
+    flow: Tensor  # [b 2 h' w'], where its places came from; [b 0] where nothing was moved
 
 
 class FrameCache:
@@ -61,6 +62,7 @@ class FrameCache:
                 count=torch.zeros(batch, dtype=torch.int64),
                 recent=torch.zeros(batch, history, controls, device=device),
                 picture=torch.zeros(batch, 0, device=device),
+                flow=torch.zeros(batch, 0, device=device),
             )
         )
 
@@ -82,10 +84,12 @@ class FrameCache:
         tau: Tensor,
         controls: Tensor,
         picture: Tensor | None = None,
+        flow: Tensor | None = None,
     ) -> None:
         """Remember a frame: keys and values [l b k n e], latent [b n c], tau [b], controls [b m].
 
-        `picture` [b 3 H W] is the frame decoded, in worlds with motion. The old Memory stays as it
+        In worlds with motion `picture` [b 3 H W] is the frame decoded and `flow` [b 2 h' w'] what
+        it was moved by. The old Memory stays as it
         was, so snapshots taken before remain true.
         """
         old = self.memory
@@ -106,6 +110,7 @@ class FrameCache:
                 count=old.count + 1,
                 recent=recent,
                 picture=old.picture if picture is None else picture,
+                flow=old.flow if flow is None else flow,
             )
         )
 

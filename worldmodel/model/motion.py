@@ -4,7 +4,8 @@ A small network sees the last two latents and the last few controls and says for
 next picture where in the last one it comes from (cf. Finn et al., arXiv 1605.07157). The picture
 moved along this flow and encoded again is the carried latent: what the world's transformer starts
 from. Controls tell where the player wants to go, the change between the latents whether he gets
-there: someone who runs into a wall holds the same keys as someone who runs.
+there: someone who runs into a wall holds the same keys as someone who runs. With `momentum` it is
+also told its own last flow: someone who has jumped flies on, however blurred the dream.
 Shapes: b batch, n latents of a frame, c latent channels, r controls remembered, m controls,
 h w latent grid, H W pixels.
 """
@@ -24,6 +25,8 @@ from worldmodel.model.tokenizer import PATCH, Tokenizer
 
 FINER = 2  # flow vectors to a side of one latent
 REACH = 0.1  # of the picture's half width: what one unit of the last layer moves
+FELT = 4  # latents in a row from which the flow of the last one is told
+GIST = (3, 4)  # places in which a flow is summed up, to go on as it was
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,7 @@ class MotionConfig:
     features: int = 64
     blocks: int = 4
     code: int = 64
+    momentum: bool = False
 
     def __post_init__(self) -> None:
         if min(self.history, self.features, self.blocks, self.code) < 1:
@@ -51,12 +55,15 @@ class Carried(NamedTuple):
     known: Tensor  # [b 1 n], the share of each place that was in the last picture
     moves: Tensor  # [b 1], pixels by which its places move on average
     last: Tensor  # [b 1 n c], the last frame's latents as they were
+    flow: Tensor  # [b 1 2 h' w'], where its places come from; [b 1 0] where nothing was moved
+    picture: Tensor  # [b 1 3 H W], the last picture moved; [b 1 0] where nothing was moved
 
 
 class Motion(nn.Module):
-    """motion(latent, earlier [b n c], recent [b r m]) -> flow [b 2 H/4 W/4] in half picture sizes.
+    """motion(latent, earlier [b n c], recent [b r m], before) -> flow [b 2 h' w'], half pictures.
 
-    `latent` is the last frame's and `earlier` that of the one before.
+    `latent` is the last frame's and `earlier` that of the one before. `before` is the flow that led
+    to `latent`, of the same shape, for networks with momentum; None is a flow of nothing.
     """
 
     places: Tensor  # [1 2 h w], x and y of each latent in -1..1
@@ -74,36 +81,69 @@ class Motion(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
         self.everywhere = nn.Parameter(0.01 * torch.randn(d, 2, h, w))  # what the code alone tells
+        if config.momentum:
+            self.felt = nn.Conv2d(2 * FINER**2, f, 3, padding=1, bias=False)
+            self.lasting = nn.Linear(d, 2)  # how much of the flow before goes on
+            for zero in (self.felt.weight, self.lasting.weight, self.lasting.bias):
+                nn.init.zeros_(zero)
         self.register_buffer("places", centres(h, w), persistent=False)
 
-    def forward(self, latent: Tensor, earlier: Tensor, recent: Tensor) -> Tensor:
+    def forward(
+        self, latent: Tensor, earlier: Tensor, recent: Tensor, before: Tensor | None = None
+    ) -> Tensor:
         h, w = self.config.grid
         seen, change = (
             rearrange(a, "b (h w) c -> b c h w", h=h, w=w) for a in (latent, latent - earlier)
         )
         x = self.first(torch.cat([seen, change, self.places.expand(len(seen), -1, -1, -1)], dim=1))
+        goes_on = self.config.momentum and before is not None
+        if goes_on:
+            x = x + self.felt(F.pixel_unshuffle(before / REACH, FINER))
         keys = torch.where(recent.isnan(), 0.0, recent).flatten(1)
         code = self.code(torch.cat([keys, F.relu(x).mean(dim=(2, 3))], dim=1))
         for block in self.blocks:
             x = block(x, code)
         fine = REACH * F.pixel_shuffle(self.last(F.relu(x)), FINER).float()
         coarse = torch.einsum("b d, d v h w -> b v h w", code.float(), self.everywhere)
-        return fine + F.interpolate(coarse, scale_factor=FINER, mode="bilinear")
+        flow = fine + F.interpolate(coarse, scale_factor=FINER, mode="bilinear")
+        if not goes_on:
+            return flow
+        gist = F.interpolate(F.adaptive_avg_pool2d(before, GIST), flow.shape[-2:], mode="bilinear")
+        return flow + self.lasting(code).float()[..., None, None] * gist
+
+    def no_flow(self, count: int) -> Tensor:
+        """The flow [count 2 h' w'] of pictures that stand still."""
+        h, w = self.config.grid
+        return self.places.new_zeros(count, 2, h * FINER, w * FINER)
+
+    def flow_of(self, latents: Tensor, controls: Tensor) -> Tensor | None:
+        """The flow that led to the last of some latents [b k n c], oldest first; None without
+        momentum. `controls` [b r+k-3 m] are those up to that of the last.
+        """
+        if not self.config.momentum:
+            return None
+        flow, history = self.no_flow(len(latents)), self.config.history
+        for i in range(2, latents.shape[1]):
+            recent = controls[:, i - 2 : i - 2 + history].flip(1)
+            flow = self(latents[:, i - 1], latents[:, i - 2], recent, flow)
+        return flow
 
     def carried(
         self, tokenizer: Tokenizer, latent: Tensor, earlier: Tensor, pictures: Tensor,
-        recent: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+        recent: Tensor, before: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
         """Pictures [b 3 H W], those of `latent`, moved along the flow: their latents [b n c], the
-        share [b n] of each latent's place that was in the picture, and the mean way [b] in pixels.
+        share [b n] of each latent's place that was in the picture, the mean way [b] in pixels, the
+        flow [b 2 h' w'] and the moved pictures.
         """
-        flow, (height, width) = self(latent, earlier, recent), pictures.shape[-2:]
+        flow, (height, width) = self(latent, earlier, recent, before), pictures.shape[-2:]
         at = sources(flow, (height, width))
         half = torch.tensor([width / 2, height / 2], device=flow.device).view(1, 2, 1, 1)
         moves = (flow * half).abs().amax(dim=1).mean(dim=(1, 2))
-        latents = tokenizer.standardise(tokenizer.bounded(sampled(pictures.float(), at)))
+        carried = sampled(pictures.float(), at)
+        latents = tokenizer.standardise(tokenizer.bounded(carried))
         inside = (at.abs() <= 1).all(dim=1, keepdim=True).float()
-        return latents, F.avg_pool2d(inside, PATCH).flatten(1), moves
+        return latents, F.avg_pool2d(inside, PATCH).flatten(1), moves, flow, carried
 
 
 def sources(flow: Tensor, size: tuple[int, int]) -> Tensor:
@@ -136,30 +176,71 @@ class Carrier:
         memory, history = cache.memory, self.motion.config.history
         if memory.picture.ndim < 4:
             last, tau = memory.latent[:, None], memory.tau[:, None]
-            never = torch.full_like(tau, torch.inf)
-            return Carried(last, tau, torch.zeros_like(last[..., 0]), never, last)
+            never, nothing = torch.full_like(tau, torch.inf), last.new_zeros(len(last), 1, 0)
+            return Carried(last, tau, torch.zeros_like(last[..., 0]), never, last, nothing, nothing)
         recent = torch.cat([controls[:, None], memory.recent[:, : history - 1]], dim=1)
-        latents, known, moves = self.motion.carried(
-            self.tokenizer, memory.latent, memory.earlier, memory.picture, recent
-        )
-        parts = latents, torch.ones_like(memory.tau), known, moves, memory.latent
+        given = [memory.latent, memory.earlier, memory.picture, recent]
+        if self.motion.config.momentum:
+            still = memory.flow.ndim < 4  # the first frame has not come from anywhere
+            given.append(self.motion.no_flow(len(recent)) if still else memory.flow)
+        latents, known, moves, *left = self.motion.carried(self.tokenizer, *given)
+        parts = latents, torch.ones_like(memory.tau), known, moves, memory.latent, *left
         return Carried(*(part[:, None] for part in parts))
 
     def carry_clip(self, latents: Tensor, controls: Tensor) -> Tensor:
         """What each frame of a clip [b t n c] starts from under controls [b t m]; zeros first."""
-        history = self.motion.config.history
+        history, momentum = self.motion.config.history, self.motion.config.momentum
         padded = F.pad(controls, (0, 0, history - 1, 0))
         starts = [torch.zeros_like(latents[:, 0])]
+        flow = self.motion.no_flow(len(latents)) if momentum else None
         for i in range(1, latents.shape[1]):
             recent = padded[:, i : i + history].flip(1)
             before, earlier = latents[:, i - 1], latents[:, max(i - 2, 0)]
-            picture = self.picture(before)
-            starts.append(self.motion.carried(self.tokenizer, before, earlier, picture, recent)[0])
+            moved, _, _, went, _ = self.motion.carried(
+                self.tokenizer, before, earlier, self.picture(before), recent, flow
+            )
+            flow = went if momentum else None
+            starts.append(moved)
         return torch.stack(starts, dim=1)
+
+    def carry_at(self, latents: Tensor, controls: Tensor, at: Tensor) -> tuple[Tensor, ...]:
+        """What `Motion.carried` returns for the frames `at` [k] of clips [b t n c] under controls
+        [b t m], as [b*k ...]. Before a clip its first frame stood still and no key was held.
+        """
+        before, earlier = (rows(latents, at - back) for back in (1, 2))
+        recent = windows(controls, at, self.motion.config.history).flip(1)
+        flow = self.flow_at(latents, controls, at - 1)
+        return self.motion.carried(
+            self.tokenizer, before, earlier, self.picture(before), recent, flow
+        )
+
+    def flow_at(self, latents: Tensor, controls: Tensor, at: Tensor) -> Tensor | None:
+        """The flows [b*k 2 h' w'] that led to the frames `at` [k] of clips [b t n c] under controls
+        [b t m]; None without momentum.
+        """
+        if not self.motion.config.momentum:
+            return None
+        seen = torch.stack([rows(latents, at - back) for back in reversed(range(FELT))], dim=1)
+        return self.motion.flow_of(
+            seen, windows(controls, at, self.motion.config.history + FELT - 3)
+        )
 
     def picture(self, latent: Tensor) -> Tensor:
         """The frame [b 3 H W] of latents [b n c], as the next one will be moved from it."""
         return self.tokenizer.pictures(latent).float().clamp(0, 1)
+
+
+def rows(clips: Tensor, at: Tensor) -> Tensor:
+    """Frames `at` [k] of clips [b t ...] as [b*k ...]; before the first is the first."""
+    return clips[:, at.clamp_min(0)].flatten(0, 1)
+
+
+def windows(controls: Tensor, at: Tensor, length: int) -> Tensor:
+    """The last `length` controls at frames `at` [k] of clips [b t m], oldest first, as
+    [b*k length m]; zeros before a clip.
+    """
+    padded = F.pad(controls, (0, 0, length - 1, 0))
+    return padded[:, at[:, None] + torch.arange(length)].flatten(0, 1)
 
 
 def centres(height: int, width: int) -> Tensor:

@@ -175,7 +175,8 @@ class WorldTransformer(nn.Module):
         """
         before = self.before(cache, carried)
         keys, values = self.memorise(latent, tau, controls, before, self.recall(cache))
-        cache.commit(keys, values, latent, tau, controls, picture)
+        flow = carried.flow[:, 0] if carried else None
+        cache.commit(keys, values, latent, tau, controls, picture, flow)
 
     def memorise(
         self,

@@ -39,6 +39,7 @@ def caches_at(
     back = at[:, None] - 1 - torch.arange(history)  # [k r], newest first
     recent = controls[:, back.clamp_min(0)] * (back >= 0)[..., None]
     last = rows(at - 1)
+    flow = carrier.flow_at(clean, controls, at - 1) if carrier else None
     return FrameCache(
         Memory(
             keys=ring(keys),
@@ -50,6 +51,7 @@ def caches_at(
             count=at.repeat(len(clean)),
             recent=recent.flatten(0, 1),
             picture=carrier.picture(last) if carrier else last.new_zeros(len(last), 0),
+            flow=last.new_zeros(len(last), 0) if flow is None else flow,
         )
     )
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from worldmodel.checkpoint import encoder_hash, tokenizer_hash
 from worldmodel.data.clips import FrameStore, gather
 from worldmodel.data.latents import encode_store, fill_store
-from worldmodel.model.motion import Motion
+from worldmodel.model.motion import FELT, Motion
 from worldmodel.model.tokenizer import Tokenizer, to_float
 from worldmodel.train.config import TrainConfig
 
@@ -60,23 +60,24 @@ def carry_frames(
     @torch.inference_mode()
     def produce(rows: slice) -> np.ndarray:
         at = np.arange(rows.start, rows.stop)
-        before = np.maximum(at - 1, 0)
-        earlier = np.where(since[at] > 1, at - 2, before)  # the first frame stood still
-        recent = np.stack(
-            [
-                store.controls[np.maximum(at - r, 0)] * (since[at] >= r)[:, None]
-                for r in range(history)
-            ],
-            axis=1,
-        )
+
+        def seen(back: int) -> Tensor:  # before an episode its first frame stood still
+            return torch.from_numpy(latents[at - np.minimum(back, since[at])]).float()
+
+        def held(back: int) -> np.ndarray:
+            return store.controls[np.maximum(at - back, 0)] * (since[at] >= back)[:, None]
+
+        controls = torch.from_numpy(
+            np.stack([held(back) for back in reversed(range(history + FELT - 2))], axis=1)
+        ).float()
+        picture = store.frames[at - np.minimum(1, since[at])]
         with torch.autocast(_kind(tokenizer), torch.bfloat16, enabled=config.bf16):
+            past = torch.stack([seen(back) for back in reversed(range(1, FELT + 1))], dim=1)
+            flow = motion.flow_of(past, controls[:, :-1])
             moved, *_ = motion.carried(
-                tokenizer,
-                torch.from_numpy(latents[before]).float(),
-                torch.from_numpy(latents[earlier]).float(),
-                to_float(torch.from_numpy(store.frames[before])),
-                torch.from_numpy(recent).float(),
-            )
+                tokenizer, past[:, -1], past[:, -2], to_float(torch.from_numpy(picture)),
+                controls[:, -history:].flip(1), flow,
+            )  # fmt: skip
         return moved.numpy() * (since[at] > 0)[:, None, None]
 
     key = f"{tokenizer_hash(tokenizer)}-{tokenizer_hash(motion)}"

@@ -199,7 +199,8 @@ def train_motion(
     network = Motion(sizes).to(memory_format=torch.channels_last)
     if start:
         begin_with(network, start)
-    objective = Photometric(store, latents, heldout, heldout_latents, config.parts(), sizes.history)
+    tokens.requires_grad_(False)
+    objective = Photometric(store, latents, heldout, heldout_latents, config.parts(), tokens, sizes)
     return train(network, objective, config, run, lambda average: save_motion(run, average))
 
 

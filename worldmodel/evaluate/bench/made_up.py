@@ -87,7 +87,8 @@ def tokenizer_stage(sizes: Preset, store: FrameStore, config: TrainConfig) -> St
 def motion_stage(sizes: Preset, store: FrameStore, config: TrainConfig) -> Stage:
     motion = replace(sizes.motion, controls=CONTROLS.size)
     network, latents = Motion(motion).to(memory_format=torch.channels_last), latents_of(sizes)
-    objective = Photometric(store, latents, store, latents, config, motion.history)
+    tokens = Tokenizer(sizes.tokenizer).to(memory_format=torch.channels_last)
+    objective = Photometric(store, latents, store, latents, config, tokens, motion)
     flops = config.batch * moving(motion)
     return Stage(network=network, objective=objective, config=config, forward_flops=flops)
 

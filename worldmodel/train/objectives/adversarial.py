@@ -17,10 +17,9 @@ from torch.func import functional_call
 
 from worldmodel.diffusion.path import noised
 from worldmodel.model.critic import Critic
-from worldmodel.model.motion import Carrier, sources
-from worldmodel.model.tokenizer import PATCH
+from worldmodel.model.motion import Carrier
 from worldmodel.model.transformer import WorldTransformer
-from worldmodel.train.objectives.own_past import own_past, recent_controls
+from worldmodel.train.objectives.own_past import own_past
 from worldmodel.train.objectives.rectified_flow import RectifiedFlow, shown_carried
 
 TURN = 2  # every second update is adversarial, the others keep the flow
@@ -129,13 +128,8 @@ class Adversarial:
     def known(self, own: Tensor, controls: Tensor) -> Tensor:
         """The share [b t n] of each place that was in the frame before, as motion sees it."""
         b, t = own.shape[:2]
-        motion, tokenizer = self.carrier.motion, self.carrier.tokenizer
-        at = torch.arange(1, t)
-        recent = recent_controls(controls, motion.config.history, at)
-        before, earlier = (own[:, (at - back).clamp(min=0)].flatten(0, 1) for back in (1, 2))
-        size = tokenizer.config.height, tokenizer.config.width
-        inside = (sources(motion(before, earlier, recent), size).abs() <= 1).all(1, keepdim=True)
-        known = F.avg_pool2d(inside.float(), PATCH).flatten(1).unflatten(0, (b, t - 1))
+        _, known, *_ = self.carrier.carry_at(own, controls, torch.arange(1, t))
+        known = known.unflatten(0, (b, t - 1))
         return torch.cat([torch.zeros_like(known[:, :1]), known], dim=1)
 
     def validate(self, network: WithCritic) -> dict[str, float]:

@@ -8,8 +8,6 @@ Shapes: b clips, t frames, n latents of a frame, c channels, m controls, r contr
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor
 
 from worldmodel.diffusion.path import noised, velocity
@@ -62,16 +60,7 @@ def _carried_anew(
     at = at[dreamed[at - 1]]
     if not len(at):
         return moved
-    recent = recent_controls(controls, history, at)
-    before, earlier = (own[:, at - back].flatten(0, 1) for back in (1, 2))
-    picture = carrier.picture(before)
-    anew, *_ = carrier.motion.carried(carrier.tokenizer, before, earlier, picture, recent)
+    anew, *_ = carrier.carry_at(own, controls, at)
     moved = moved.clone()
     moved[:, at] = anew.unflatten(0, (b, len(at)))
     return moved
-
-
-def recent_controls(controls: Tensor, history: int, at: Tensor) -> Tensor:
-    """The last `history` controls at frames `at`, the newest first [b*at r m]; zeros before."""
-    recent = F.pad(controls, (0, 0, history - 1, 0)).unfold(1, history, 1)  # [b t m r]
-    return rearrange(recent[:, at].flip(-1), "b t m r -> (b t) r m")

@@ -1,5 +1,11 @@
-"""Motion by photometry: the last picture, moved along the flow, should look like the next one."""
+"""Motion by photometry: the last picture, moved along the flow, should look like the next one.
 
+A network with momentum goes on from its own flow and from the picture that it has moved itself, for
+a few frames, as play will have it.
+Shapes: b clips, n latents of a frame, c channels, r controls remembered, m controls, H W pixels.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from worldmodel.data.clips import ClipSampler, FrameStore, gather, known
-from worldmodel.model.motion import Motion, moved
-from worldmodel.model.tokenizer import to_float, to_uint8
+from worldmodel.model.motion import FELT, Motion, MotionConfig, moved, sampled, sources
+from worldmodel.model.tokenizer import Tokenizer, to_float, to_uint8
 from worldmodel.train.config import TrainConfig
 from worldmodel.train.pictures import save_sheet
 
 SCALES = (1, 4, 8)  # pixels averaged: coarse ones reach further than a texture's period
 JUDGED = 256
 NOISE = 0.1  # on the latents, in deviations: play shows dreamed latents, not encoded ones
+ROUNDS = 3  # frames that a network with momentum is moved in a row
 BENT = 1.0  # weight of the flow's second differences: where nothing is to be matched it is smooth
 
 
@@ -27,64 +34,112 @@ class Photometric:
 
     def __init__(
         self, store: FrameStore, latents: np.ndarray, heldout: FrameStore,
-        heldout_latents: np.ndarray, config: TrainConfig, history: int,
+        heldout_latents: np.ndarray, config: TrainConfig, tokenizer: Tokenizer,
+        motion: MotionConfig,
     ) -> None:  # fmt: skip
-        self.store, self.latents, self.history = store, latents, history
+        self.store, self.latents, self.history = store, latents, motion.history
         self.seed, self.frames_per_step = config.seed, config.batch
-        self.clip = max(history, 2) + 1  # two frames to see, one to foresee
+        self.tokenizer, self.momentum = tokenizer, motion.momentum
+        self.rounds, self.seen = (ROUNDS, FELT) if motion.momentum else (1, 2)
+        self.held = motion.history + self.seen - 3  # controls that the first flow is told
+        self.clip = max(self.held + 1, self.seen) + self.rounds
         self.sampler = ClipSampler(
             store.episodes, store.motion, length=self.clip, seed=config.seed, moving=0.5,
-            usable=known(store), needed=1,
+            usable=known(store), needed=self.rounds,
         )  # fmt: skip
         starts = ClipSampler(
             heldout.episodes, heldout.motion, length=self.clip, seed=1, moving=1.0,
-            usable=known(heldout), needed=1,
+            usable=known(heldout), needed=self.rounds,
         ).draw(0, JUDGED)  # fmt: skip
-        self.heldout = self._pairs(heldout, heldout_latents, starts)
+        self.heldout = self._clips(heldout, heldout_latents, starts)
 
-    def batch(self, step: int) -> tuple[Tensor, ...]:
-        """Pictures before and after [b 3 H W], latents before and earlier [b n c], keys [b r m]."""
+    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures [b 1+rounds 3 H W], latents [b seen n c] up to the first of them, and controls
+        [b r+seen-3+rounds m] up to the last.
+        """
         starts = np.sort(self.sampler.draw(step, self.frames_per_step))
-        return self._pairs(self.store, self.latents, starts)
+        return self._clips(self.store, self.latents, starts)
 
-    def _pairs(
+    def _clips(
         self, store: FrameStore, latents: np.ndarray, starts: np.ndarray
-    ) -> tuple[Tensor, ...]:
-        after = starts + self.clip - 1
-        keys = gather(store.controls, after - self.history + 1, self.history)[:, ::-1].copy()
-        return (
-            to_float(torch.from_numpy(store.frames[after - 1])),
-            to_float(torch.from_numpy(store.frames[after])),
-            torch.from_numpy(latents[after - 1]).float(),
-            torch.from_numpy(latents[after - 2]).float(),
-            torch.from_numpy(keys).float(),
-        )
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        first = starts + self.clip - 1 - self.rounds
+        frames = torch.from_numpy(gather(store.frames, first, 1 + self.rounds))
+        seen = gather(latents, first - self.seen + 1, self.seen)
+        keys = gather(store.controls, first - self.held + 1, self.held + self.rounds)
+        pictures = to_float(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        return pictures, torch.from_numpy(seen).float(), torch.from_numpy(keys).float()
+
+    def moved_on(
+        self, network: Motion, pictures: Tensor, seen: Tensor, keys: Tensor
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """For each round the moved picture [b 3 H W], the share [b 1 H W] of each of its places
+        that was in the first one, and the flow. Rounds have no gradients from those after them.
+        """
+        before = []
+        if self.momentum:
+            with torch.no_grad():
+                before = [network.flow_of(seen, keys[:, : -self.rounds])]
+        picture, latent, earlier = pictures[:, 0], seen[:, -1], seen[:, -2]
+        true = torch.ones_like(picture[:, :1])
+        for i in range(self.rounds):
+            recent = keys[:, i + self.seen - 2 :][:, : self.history].flip(1)
+            flow = network(latent, earlier, recent, *before)
+            picture = moved(picture, flow)
+            yield picture, true, flow
+            if i + 1 < self.rounds:
+                picture, before = picture.detach(), [flow.detach()]
+                true = still_true(true, *before)
+                with torch.no_grad():
+                    found = self.tokenizer.standardise(self.tokenizer.bounded(picture))
+                latent, earlier = found, latent
 
     def loss(
-        self, network: Motion, batch: tuple[Tensor, ...], step: int
+        self, network: Motion, batch: tuple[Tensor, Tensor, Tensor], step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        before, after, *latents, keys = batch
+        pictures, seen, keys = batch
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        latents = [x + NOISE * torch.randn(x.shape, generator=draw) for x in latents]
-        flow = network(*latents, keys)
-        error = moved(before, flow) - after
-        match = sum(F.avg_pool2d(error, scale).abs().mean() for scale in SCALES)
-        bent = sum(flow.diff(n=2, dim=dim).abs().mean() for dim in (-2, -1))
-        return match + BENT * bent, {"l1": error.detach().abs().mean(), "bent": bent.detach()}
+        seen = seen + NOISE * torch.randn(seen.shape, generator=draw)
+        match, bent, off = [], [], []
+        for i, (picture, true, flow) in enumerate(self.moved_on(network, pictures, seen, keys)):
+            error = (picture - pictures[:, i + 1]) * true
+            match.append(sum(F.avg_pool2d(error, scale).abs().mean() for scale in SCALES))
+            bent.append(sum(flow.diff(n=2, dim=dim).abs().mean() for dim in (-2, -1)))
+            off.append(error.detach().abs().mean())
+        match, bent, off = (sum(each) / self.rounds for each in (match, bent, off))
+        return match + BENT * bent, {"l1": off, "bent": bent.detach()}
 
     @torch.no_grad()
     def validate(self, network: Motion) -> dict[str, float]:
-        """PSNR of the moved picture, also over repeating; of the mean square error of all pairs."""
-        before, after, *latents, keys = self.heldout
-        guess = mean_psnr(moved(before, network(*latents, keys)), after)
-        return {"psnr": guess, "over_repeat": guess - mean_psnr(before, after)}
+        """PSNR of the moved picture, also over repeating; of the mean square error of all pairs.
+
+        With momentum also after the last round, where each place was in the picture all along.
+        """
+        pictures, *given = self.heldout
+        rounds = list(self.moved_on(network, pictures, *given))
+        guess, repeated = mean_psnr(rounds[0][0], pictures[:, 1]), pictures[:, 0]
+        figures = {"psnr": guess, "over_repeat": guess - mean_psnr(repeated, pictures[:, 1])}
+        if self.rounds > 1:
+            moved, true, flow = rounds[-1]
+            true, last = still_true(true, flow), pictures[:, -1]
+            gain = mean_psnr(moved * true, last * true) - mean_psnr(repeated * true, last * true)
+            figures[f"over_repeat_{self.rounds}"] = gain
+        return figures
 
     @torch.no_grad()
     def draw(self, network: Motion, path: Path) -> None:
-        """Last picture, next picture, last picture moved."""
-        before, after, *latents, keys = (part[:10] for part in self.heldout)
-        rows = before, after, moved(before, network(*latents, keys))
-        save_sheet([to_uint8(row).numpy() for row in rows], path)
+        """First picture, next pictures, first picture moved again and again."""
+        pictures, *given = (part[:10] for part in self.heldout)
+        rounds = [picture for picture, _, _ in self.moved_on(network, pictures, *given)]
+        sheet = [*pictures.movedim(1, 0), *rounds]
+        save_sheet([to_uint8(row).numpy() for row in sheet], path)
+
+
+def still_true(true: Tensor, flow: Tensor) -> Tensor:
+    """Which places [b 1 H W] of a moved picture were in the one before and were true there."""
+    at = sources(flow, tuple(true.shape[-2:]))
+    inside = (at.abs() <= 1).all(dim=1, keepdim=True)
+    return sampled(true, at) * inside
 
 
 def mean_psnr(a: Tensor, b: Tensor) -> float:
