@@ -6,6 +6,7 @@ import pytest
 import torch
 from strip import SIZE, SPACE, Strip, record
 
+from worldmodel.checkpoint import PlayConfig
 from worldmodel.data.clips import FrameStore
 from worldmodel.evaluate import figures
 
@@ -35,9 +36,10 @@ def strip_world():
     """As much of a world as sections ask for; what it dreams is for the test to say."""
     tokenizer = SimpleNamespace(height=SIZE[0], width=SIZE[1])
     config = SimpleNamespace(
-        controls=SPACE, tokenizer=tokenizer, world=SimpleNamespace(window=4), title="strip"
-    )
-    return SimpleNamespace(config=config, folder="a strip")
+        controls=SPACE, tokenizer=tokenizer, world=SimpleNamespace(window=4), title="strip",
+        play=PlayConfig(),
+    )  # fmt: skip
+    return SimpleNamespace(config=config, name="strip")
 
 
 def follow(pasts, keys):

@@ -81,7 +81,7 @@ def test_trials_of_both_lengths_begin_with_the_same_frame(
 ):
     network = type("Network", (), {"state_dict": dict})()
     strip_world.network, strip_world.config.fps = network, 5.0  # 16 frames are 3.2 seconds
-    monkeypatch.setattr(blind, "load_checkpoint", lambda folder: strip_world)
+    monkeypatch.setattr(blind, "load_world", lambda *_: strip_world)
     monkeypatch.setattr(blind, "dream", frozen)
     test = make_test("a strip", strip_arrays, trials=6)
     assert sorted(trial.seconds for trial in test.trials) == [1.6] * 3 + [3.2] * 3

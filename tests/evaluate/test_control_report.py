@@ -10,18 +10,27 @@ from strip import SPACE, Strip
 
 from worldmodel.checkpoint import (
     CheckpointConfig,
-    load_checkpoint,
     save_checkpoint,
     save_network,
     tokenizer_hash,
 )
+from worldmodel.diffusion.rollout import prefill, rollout
+from worldmodel.diffusion.schedules import even_times
 from worldmodel.errors import UserError
 from worldmodel.evaluate import control_report
-from worldmodel.evaluate.control_report import control_sections, print_sections
-from worldmodel.evaluate.dreaming import draw_futures, dream, through_tokenizer
+from worldmodel.evaluate.control_report import (
+    control_sections,
+    load_judges,
+    print_sections,
+    sections,
+)
+from worldmodel.evaluate.dreams import dream, setting_of, through_tokenizer
+from worldmodel.evaluate.pasts import draw_futures
 from worldmodel.model.inverse_dynamics import InverseDynamics, InverseDynamicsConfig
 from worldmodel.model.motion import Motion
 from worldmodel.model.pose import PoseConfig, PoseRegressor
+from worldmodel.play.noise import START, frame_noise
+from worldmodel.play.world import load_world
 from worldmodel.train.judges import POSE, save_idm
 
 pytestmark = pytest.mark.usefixtures("few_draws")
@@ -51,10 +60,10 @@ def folder(tmp_path_factory):
 
 def test_every_section_is_made_with_the_game(folder, strip_arrays, monkeypatch, capsys):
     monkeypatch.setattr(control_report, "open_game", lambda name, size: Strip())
-    sections = control_sections(folder, strip_arrays, clips=4, forks=3)
+    made = control_sections(folder, strip_arrays, clips=4, forks=3, speed="plain")
     titles = ["Control", "Response to each key", "Truth by counterfactual", "A full turn"]
-    assert [section.title for section in sections] == titles
-    by_title = dict(zip(titles, sections, strict=True))
+    assert [section.title for section in made] == titles
+    by_title = dict(zip(titles, made, strict=True))
     assert (
         by_title["Control"].figures["loss under another clip's keys over the true ones"].clips == 4
     )
@@ -63,18 +72,18 @@ def test_every_section_is_made_with_the_game(folder, strip_arrays, monkeypatch, 
         own["PSNR to the beginning, true game"].value > own["PSNR to the beginning, dreams"].value
     )
     assert "median error of angle, frame 16, dreams" in by_title["Truth by counterfactual"].figures
-    print_sections(sections)
+    print_sections(made)
     assert "flash: recall, dreams" in capsys.readouterr().out
 
 
 def test_without_the_game_the_rest_is_made_and_it_is_said(folder, strip_arrays, capsys):
-    sections = control_sections(folder, strip_arrays, clips=3)
-    assert [section.title for section in sections] == ["Control", "Response to each key"]
+    made = control_sections(folder, strip_arrays, clips=3, speed="plain")
+    assert [section.title for section in made] == ["Control", "Response to each key"]
     assert "without the true game: There is no game" in capsys.readouterr().out
 
 
 def test_one_part_can_be_asked_for(folder, strip_arrays):
-    (section,) = control_sections(folder, strip_arrays, clips=3, only="response")
+    (section,) = control_sections(folder, strip_arrays, clips=3, only="response", speed="plain")
     assert section.title == "Response to each key"
     with pytest.raises(UserError, match="no part 'speed'; choose one of keys, response"):
         control_sections(folder, strip_arrays, only="speed")
@@ -87,7 +96,7 @@ def test_a_regressor_of_another_map_is_refused(folder, strip_arrays, tmp_path):
 
 
 def test_longer_dreams_begin_as_shorter_ones_and_keys_matter(folder, heldout):
-    world = load_checkpoint(folder)
+    world = load_world(folder, "cpu", "plain")
     pasts, futures = draw_futures(heldout, 5, 6, 3)
     long = dream(world, pasts, futures.controls)
     assert long.shape == (3, 6, 16, 48, 3) and long.dtype == torch.uint8
@@ -95,6 +104,36 @@ def test_longer_dreams_begin_as_shorter_ones_and_keys_matter(folder, heldout):
     other = dream(world, pasts, 1 - futures.controls)
     assert not torch.equal(long, other)
     assert not torch.equal(long, dream(world, pasts, futures.controls, seed=1))
+
+
+@torch.inference_mode()
+def test_a_dream_is_the_networks_rollout(folder, heldout):
+    """The same frames by two roads: frame by frame, and as training rolls out, decoded at last."""
+    world = load_world(folder, "cpu", "plain")
+    pasts, futures = draw_futures(heldout, 4, 5, 3)
+    found = dream(world, pasts, futures.controls, setting=setting_of(world.config.play, 3))
+    shape = world.config.world.grid[0] * world.config.world.grid[1], tiny.TOKENIZER.latent_channels
+    noise = [[frame_noise(shape, seed, t + 1, START) for t in range(5)] for seed in range(3)]
+    cache = world.network.empty_cache(3)
+    latents = torch.stack([world.tokenizer.encode(clip) for clip in pasts.frames])
+    prefill(world.network, cache, latents, pasts.controls, world.carrier)
+    noise = torch.stack([torch.stack(each) for each in noise])
+    made = rollout(
+        world.network, cache, futures.controls, noise, carrier=world.carrier, times=even_times(3),
+        clamp=world.tokenizer.clamp,
+    )  # fmt: skip
+    shown = torch.stack([world.tokenizer.decode(each) for each in made])
+    assert torch.equal(found, shown)
+
+
+def test_a_world_that_is_loaded_is_judged_as_its_folder_is(folder, strip_arrays, heldout):
+    world = load_world(folder, "cpu", "plain")
+    (first,) = control_sections(folder, strip_arrays, clips=4, only="keys", speed="plain")
+    (second,) = sections(
+        world, heldout, load_judges(folder, heldout), clips=4, forks=0, parts=("keys",),
+        setting=setting_of(world.config.play),
+    )  # fmt: skip
+    assert repr(first.figures) == repr(second.figures)  # some are no number
 
 
 def test_pasts_and_futures_are_what_was_recorded(heldout):
@@ -107,7 +146,7 @@ def test_pasts_and_futures_are_what_was_recorded(heldout):
 
 
 def test_through_the_tokenizer_is_encoded_and_decoded(folder, heldout):
-    world = load_checkpoint(folder)
+    world = load_world(folder, "cpu", "plain")
     frames = torch.from_numpy(np.array(heldout.frames[:2]))
     expected = world.tokenizer.decode(world.tokenizer.encode(frames))
     assert torch.equal(through_tokenizer(world, frames[None])[0], expected)

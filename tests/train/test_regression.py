@@ -8,6 +8,7 @@ from tiny import TOKENIZER, clip, quick, world
 from worldmodel.checkpoint import load_checkpoint
 from worldmodel.diffusion.rollout import next_frame, prefill
 from worldmodel.model.transformer import WorldConfig
+from worldmodel.train.objectives.rectified_flow import FlowConfig
 from worldmodel.train.objectives.regression import ONE_LOOK, answer
 from worldmodel.train.stages import train_regression, train_tokenizer
 
@@ -43,7 +44,7 @@ def test_a_run_learns_and_ends_with_a_checkpoint(arrays, tmp_path):
     tokenizer = train_tokenizer(arrays, tmp_path / "tokens", TOKENIZER, quick(steps=4))
     small = WorldConfig(width=16, depth=2, heads=2, dense=(1,), window=3, features=8)
     given = arrays, tmp_path / "tokens", tmp_path / "run", small
-    train_regression(*given, quick(steps=40), clip=6)
+    train_regression(*given, quick(steps=40), FlowConfig(clip=6))
     found = load_checkpoint(tmp_path / "run" / "checkpoint")
     assert found.config.play.steps == 1 and found.config.play.warm_start == 0
     assert found.tokenizer.config == tokenizer.config

@@ -44,6 +44,7 @@ CONTROL = {
     "clips": "held-out clips on which keys are read",
     "forks": "places from which the true game is played; 0 for none",
     "steps": "sampler steps a frame; the checkpoint's own unless given",
+    "speed": "auto, plain, openvino or openvino-bf16",
     "only": "one part: keys, response, counterfactual or turn; all unless given",
 }
 BLIND = {

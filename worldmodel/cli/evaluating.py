@@ -89,8 +89,8 @@ def train_regression(parser: ArgumentParser) -> Run:
         sizes = changed(preset.world, options, WORLD)
         config = changed(preset.train_world, options, TRAIN)
         train_regression(
-            options.data, options.tokenizer, options.run, sizes, config, preset.flow.clip,
-            options.motion,
+            options.data, options.tokenizer, options.run, sizes, config, preset.flow,
+            options.motion, options.start,
         )  # fmt: skip
 
     return run

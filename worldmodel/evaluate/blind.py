@@ -15,10 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from worldmodel.checkpoint import load_checkpoint, tensors_hash
+from worldmodel.checkpoint import tensors_hash
 from worldmodel.data.clips import FrameStore
 from worldmodel.errors import UserError
-from worldmodel.evaluate.dreaming import draw_futures, dream, heldout_of
+from worldmodel.evaluate.dreams import dream, setting_of
+from worldmodel.evaluate.pasts import draw_futures
+from worldmodel.evaluate.seen import require_fitting
+from worldmodel.play.world import load_world
 
 SECONDS = (1.6, 3.2)  # of GameNGen
 DEVIATIONS = 1.96  # of a 95 % interval
@@ -45,21 +48,23 @@ class Trials:
 
 
 def make_test(
-    folder: Path, data: Path, *, trials: int = 20, seed: int = 0, steps: int | None = None
-) -> Trials:
+    folder: Path, data: Path, *, trials: int = 20, seed: int = 0, steps: int | None = None,
+    speed: str = "plain",
+) -> Trials:  # fmt: skip
     """Dream `trials` clips of `data/heldout`, half of them of each length, in random order.
 
     Raises UserError when there is nothing to show or data and world do not fit.
     """
     if trials < 2:
         raise UserError(f"a blind test has at least 2 trials, found {trials}")
-    world = load_checkpoint(folder)
-    store = heldout_of(world, FrameStore(data / "heldout"))
+    world, store = load_world(folder, "cpu", speed), FrameStore(data / "heldout")
+    require_fitting(world, store)
     fps, past = world.config.fps, world.config.world.window
     frames = [round(seconds * fps) for seconds in SECONDS]
     pasts, futures = draw_futures(store, past, max(frames), trials, seed=seed)
     print(f"dreaming {trials} clips of {max(frames)} frames ...", flush=True)
-    dreamed = dream(world, pasts, futures.controls, steps=steps, seed=seed)
+    setting = setting_of(world.config.play, steps)
+    dreamed = dream(world, pasts, futures.controls, setting=setting, seed=seed)
     order = np.random.default_rng(seed).permutation(trials)
     made = []
     for i in order:

@@ -12,22 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worldmodel.checkpoint import Checkpoint
 from worldmodel.data.clips import FrameStore
 from worldmodel.errors import UserError
-from worldmodel.evaluate.dreaming import (
-    BATCH,
-    Futures,
-    Pasts,
-    carrier_of,
-    draw_futures,
-    dream,
-    heldout_of,
-    through_tokenizer,
-)
+from worldmodel.evaluate.dreams import BATCH, Setting, dream, through_tokenizer
 from worldmodel.evaluate.figures import Curve, Figure, Line, Section, bootstrap, ratio_of_means
+from worldmodel.evaluate.pasts import Futures, Pasts, draw_futures
+from worldmodel.evaluate.seen import require_fitting
 from worldmodel.model.inverse_dynamics import InverseDynamics
 from worldmodel.model.tokenizer import to_float
+from worldmodel.play.speed import plainly
+from worldmodel.play.world import World
 from worldmodel.train.metrics import psnr
 from worldmodel.train.objectives.rectified_flow import obeyed_loss
 
@@ -44,17 +38,18 @@ TEXT = (
 
 
 def control_section(
-    world: Checkpoint, store: FrameStore, idm: InverseDynamics, *, clips: int = 96,
-    steps: int | None = None,
+    world: World, store: FrameStore, idm: InverseDynamics, *, clips: int = 96,
+    setting: Setting | None = None,
 ) -> Section:  # fmt: skip
     """How well `world` obeys on held-out clips of `store`, as `idm` reads it.
 
     Raises UserError when the data, the world and the judge are of different games.
     """
+    require_fitting(world, store)
     require_same_buttons(world, idm)
     past = max(world.config.world.window, idm.config.reach + 1)
-    pasts, futures = draw_futures(heldout_of(world, store), past, AHEAD, clips)
-    dreamed = dream(world, pasts, futures.controls, steps=steps)
+    pasts, futures = draw_futures(store, past, AHEAD, clips)
+    dreamed = dream(world, pasts, futures.controls, setting=setting)
     held = futures.controls[..., : len(idm.config.buttons)].numpy() > 0.5
     shown = {
         "real": futures.frames,
@@ -63,12 +58,12 @@ def control_section(
     }
     read = {name: read_buttons(idm, pasts, frames) for name, frames in shown.items()}
     figures = reading_figures(idm.config.buttons, held, read, pasts.seeds)
-    figures |= lost_under_other_keys(world, pasts, futures, dreamed, steps)
+    figures |= lost_under_other_keys(world, pasts, futures, dreamed, setting)
     figures |= shuffled_loss(world, pasts, futures)
     return Section(title="Control", text=TEXT, figures=figures, curves=(by_frame(held, read),))
 
 
-def require_same_buttons(world: Checkpoint, idm: InverseDynamics) -> None:
+def require_same_buttons(world: World, idm: InverseDynamics) -> None:
     if world.config.controls.buttons != idm.config.buttons:
         raise UserError(
             f"the inverse dynamics model reads {', '.join(idm.config.buttons)}, the world obeys "
@@ -167,10 +162,10 @@ def line(name: str, figures: list[Figure]) -> Line:
 
 
 def lost_under_other_keys(
-    world: Checkpoint, pasts: Pasts, futures: Futures, dreamed: Tensor, steps: int | None
+    world: World, pasts: Pasts, futures: Futures, dreamed: Tensor, setting: Setting | None
 ) -> dict[str, Figure]:
     """Genie's delta_t PSNR: what a dream loses, frame 4, when its keys are another clip's."""
-    other = dream(world, pasts, futures.controls.roll(1, 0)[:, :GENIE], steps=steps)
+    other = dream(world, pasts, futures.controls.roll(1, 0)[:, :GENIE], setting=setting)
     truth = futures.frames[:, GENIE - 1]
     lost = psnr(dreamed[:, GENIE - 1], truth) - psnr(other[:, GENIE - 1], truth)
     name = f"PSNR lost at frame {GENIE} under another clip's keys"
@@ -178,17 +173,18 @@ def lost_under_other_keys(
 
 
 @torch.inference_mode()
-def shuffled_loss(world: Checkpoint, pasts: Pasts, futures: Futures) -> dict[str, Figure]:
+def shuffled_loss(world: World, pasts: Pasts, futures: Futures) -> dict[str, Figure]:
     """Training loss with another clip's controls over that with the true ones."""
     frames = torch.cat([pasts.frames, futures.frames], dim=1)[:, -AHEAD:]
     controls = torch.cat([pasts.controls, futures.controls], dim=1)[:, -AHEAD:]
     latents = torch.stack([world.tokenizer.encode(clip) for clip in frames])
-    true, shuffled = (
-        np.concatenate([
-            obeyed_loss(world.network, carrier_of(world), x, y).mean(dim=1).numpy()
-            for x, y in zip(latents.split(BATCH), keys.split(BATCH), strict=True)
-        ])
-        for keys in (controls, controls.roll(1, 0))
-    )  # fmt: skip
+    with plainly(world.networks):  # whole clips at once
+        true, shuffled = (
+            np.concatenate([
+                obeyed_loss(world.network, world.carrier, x, y).mean(dim=1).numpy()
+                for x, y in zip(latents.split(BATCH), keys.split(BATCH), strict=True)
+            ])
+            for keys in (controls, controls.roll(1, 0))
+        )  # fmt: skip
     figure = bootstrap(shuffled, true, statistic=ratio_of_means, frames=AHEAD, seeds=pasts.seeds)
     return {"loss under another clip's keys over the true ones": figure}

@@ -1,27 +1,42 @@
 """All that says whether a world obeys: its sections, for `worldmodel control` and the report."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
-from worldmodel.checkpoint import load_checkpoint
 from worldmodel.data.clips import FrameStore
 from worldmodel.errors import UserError
 from worldmodel.evaluate.control import AHEAD, control_section
 from worldmodel.evaluate.counterfactual import counterfactual_section, full_turn_section
-from worldmodel.evaluate.dreaming import draw_futures, heldout_of
+from worldmodel.evaluate.dreams import Setting, setting_of
 from worldmodel.evaluate.figures import Section
 from worldmodel.evaluate.forks import Forks
+from worldmodel.evaluate.pasts import draw_futures
 from worldmodel.evaluate.response import response_section
+from worldmodel.evaluate.seen import require_fitting
 from worldmodel.games.base import Game
 from worldmodel.games.catalogue import open_game
+from worldmodel.model.inverse_dynamics import InverseDynamics
+from worldmodel.model.pose import PoseRegressor
+from worldmodel.play.world import World, load_world
 from worldmodel.train.judges import IDM, POSE, load_idm, load_pose
 
 PARTS = ("keys", "response", "counterfactual", "turn")
 RUNS = {IDM: Path("runs/idm"), POSE: Path("runs/pose")}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Judges:
+    """Who reads keys from pictures and, where there is one, places."""
+
+    keys: InverseDynamics
+    places: PoseRegressor | None = None
+
+
 def control_sections(
     folder: Path | str, data: Path | str, *, idm: Path | None = None, pose: Path | None = None,
     clips: int = 96, forks: int = 24, steps: int | None = None, only: str | None = None,
+    speed: str = "auto",
 ) -> list[Section]:  # fmt: skip
     """Sections on the control of the world in `folder`, on `data/heldout`.
 
@@ -31,40 +46,57 @@ def control_sections(
     is left out, and said so, if not (or with 0 forks). `only` names one of PARTS. Raises UserError.
     """
     folder = Path(folder)
-    wanted = PARTS if only is None else (only,)
-    if not set(wanted) <= set(PARTS):
+    parts = PARTS if only is None else (only,)
+    if not set(parts) <= set(PARTS):
         raise UserError(f"there is no part {only!r}; choose one of {', '.join(PARTS)}")
-    world, store = load_checkpoint(folder), FrameStore(Path(data) / "heldout")
-    judge = load_idm(idm or judge_of(folder, IDM))[0]
-    place = pose or judge_of(folder, POSE)
-    there = (place / POSE if place.is_dir() else place).is_file()
-    regressor = load_pose(place) if pose or there else None
-    if regressor and regressor.config.game != store.game and pose is None:
-        regressor = None  # one that happens to lie there
-    if regressor and regressor.config.game != store.game:
-        raise UserError(
-            f"the pose regressor in {place} knows {regressor.config.game}, the data are of "
-            f"{store.game}; train one with worldmodel train pose"
-        )
-    sections = []
-    if "keys" in wanted:
-        sections.append(control_section(world, store, judge, clips=clips, steps=steps))
-    past = max(world.config.world.window, judge.config.reach + 1)
-    game = true_game(store) if forks and wanted != ("keys",) else None
+    world, store = load_world(folder, "cpu", speed), FrameStore(Path(data) / "heldout")
+    judges = load_judges(folder, store, idm=idm, pose=pose)
+    setting = setting_of(world.config.play, steps)
+    return sections(world, store, judges, clips=clips, forks=forks, setting=setting, parts=parts)
+
+
+def sections(
+    world: World, store: FrameStore, judges: Judges, *, clips: int, forks: int, setting: Setting,
+    parts: Collection[str] = PARTS,
+) -> list[Section]:  # fmt: skip
+    """What `control_sections` says, of a world that is loaded."""
+    idm, pose, made = judges.keys, judges.places, []
+    if "keys" in parts:
+        made.append(control_section(world, store, idm, clips=clips, setting=setting))
+    past = max(world.config.world.window, idm.config.reach + 1)
+    game = true_game(store) if forks and set(parts) != {"keys"} else None
     if game is None:
-        if "response" in wanted:
-            pasts, _ = draw_futures(heldout_of(world, store), past, AHEAD, min(clips, 24), seed=1)
-            sections.append(response_section(world, judge, pasts, steps=steps))
-        return sections
+        if "response" in parts:
+            require_fitting(world, store)
+            pasts, _ = draw_futures(store, past, AHEAD, min(clips, 24), seed=1)
+            made.append(response_section(world, idm, pasts, setting=setting))
+        return made
     with game:
         at = Forks(game, store, past=past, ahead=AHEAD, count=forks)
         makers = {
-            "response": lambda: response_section(world, judge, at.pasts, at, steps=steps),
-            "counterfactual": lambda: counterfactual_section(world, at, regressor, steps=steps),
-            "turn": lambda: full_turn_section(world, at, regressor, steps=steps),
+            "response": lambda: response_section(world, idm, at.pasts, at, setting=setting),
+            "counterfactual": lambda: counterfactual_section(world, at, pose, setting=setting),
+            "turn": lambda: full_turn_section(world, at, pose, setting=setting),
         }
-        made = [make() for part, make in makers.items() if part in wanted]
-    return sections + [section for section in made if section is not None]
+        made += [make() for part, make in makers.items() if part in parts]
+    return [section for section in made if section is not None]
+
+
+def load_judges(
+    folder: Path, store: FrameStore, *, idm: Path | None = None, pose: Path | None = None
+) -> Judges:
+    """The judges that `control_sections` takes; raises UserError when they are of another game."""
+    place = pose or judge_of(folder, POSE)
+    there = (place / POSE if place.is_dir() else place).is_file()
+    places = load_pose(place) if pose or there else None
+    if places and places.config.game != store.game:
+        if pose:
+            raise UserError(
+                f"the pose regressor in {place} knows {places.config.game}, the data are of "
+                f"{store.game}; train one with worldmodel train pose"
+            )
+        places = None  # one that happens to lie there
+    return Judges(keys=load_idm(idm or judge_of(folder, IDM))[0], places=places)
 
 
 def judge_of(folder: Path, name: str) -> Path:

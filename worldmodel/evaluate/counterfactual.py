@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worldmodel.checkpoint import Checkpoint
 from worldmodel.evaluate.control import line
-from worldmodel.evaluate.dreaming import dream
+from worldmodel.evaluate.dreams import Setting, dream
 from worldmodel.evaluate.figures import Curve, Figure, Picture, Section, bootstrap
 from worldmodel.evaluate.forks import Forks, Truth
 from worldmodel.model.pose import PoseRegressor, pose_errors
 from worldmodel.model.tokenizer import to_float
+from worldmodel.play.world import World
 from worldmodel.train.metrics import psnr
 
 JUDGED = (1, 4, 8, 16)  # frames in the figures
@@ -34,8 +34,8 @@ POSES = (
 
 
 def counterfactual_section(
-    world: Checkpoint, forks: Forks, pose: PoseRegressor | None = None, *,
-    steps: int | None = None,
+    world: World, forks: Forks, pose: PoseRegressor | None = None, *,
+    setting: Setting | None = None,
 ) -> Section:  # fmt: skip
     """Dreams against the game under keys that were not recorded; `pose` judges places."""
     seeds, start = forks.pasts.seeds, forks.pasts.frames[:, -1:]
@@ -45,7 +45,7 @@ def counterfactual_section(
     for name, keys in {
         "other keys": forks.recorded_keys.roll(1, 0), "recorded keys": forks.recorded_keys,
     }.items():  # fmt: skip
-        truth, dreamed = forks.follow(keys), dream(world, forks.pasts, keys, steps=steps)
+        truth, dreamed = forks.follow(keys), dream(world, forks.pasts, keys, setting=setting)
         shown = {name: dreamed, f"repeating the last frame, {name}": start.expand_as(dreamed)}
         for label, frames in shown.items():
             scores = psnr(frames, truth.frames)[truth.alive].numpy()  # [b t]
@@ -111,8 +111,8 @@ def side_by_side(truth: Truth, dreamed: Tensor) -> Picture:
 
 
 def full_turn_section(
-    world: Checkpoint, forks: Forks, pose: PoseRegressor | None = None, *,
-    steps: int | None = None,
+    world: World, forks: Forks, pose: PoseRegressor | None = None, *,
+    setting: Setting | None = None,
 ) -> Section | None:  # fmt: skip
     """Whether turning once around comes back to where it began; None if nothing here turns.
 
@@ -121,7 +121,7 @@ def full_turn_section(
     if TURN not in world.config.controls.buttons or forks.poses.isnan().any():
         return None
     keys = torch.cat([forks.held(frames=STAND), forks.held(TURN, frames=ROUND)], dim=1)
-    truth, dreamed = forks.follow(keys), dream(world, forks.pasts, keys, steps=steps)
+    truth, dreamed = forks.follow(keys), dream(world, forks.pasts, keys, setting=setting)
     angles, seeds = truth.poses[..., 2], forks.pasts.seeds
     back = frames_around(angles[:, STAND:], angles[:, STAND - 1])
     figures: dict[str, Figure] = {}

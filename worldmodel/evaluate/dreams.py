@@ -1,6 +1,6 @@
 """Dreams to be judged: after real frames or after the world's own, along the path that plays.
 
-Shapes: b clips, t frames, n latents of a frame, c channels, m controls, H W pixels.
+Shapes: b clips or pasts, t frames, n latents of a frame, c channels, m controls, H W pixels.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,12 +14,14 @@ from worldmodel.diffusion.rollout import next_frame, prefill, remember
 from worldmodel.diffusion.samplers import Sampler, sampler_named
 from worldmodel.diffusion.schedules import even_times
 from worldmodel.evaluate.clips import Clips
+from worldmodel.evaluate.pasts import Pasts
 from worldmodel.model.cache import FrameCache
 from worldmodel.model.tokenizer import to_uint8
 from worldmodel.play.noise import FRESH, START, frame_noise
 from worldmodel.play.world import World
 
-BATCH = 16
+BATCH = 16  # players who are dreamed for at once
+SEEDS = 1_000_003  # apart lie the noises of two seeds
 Advance = Callable[[int], None]
 
 
@@ -139,6 +141,34 @@ def dreamers(world: World, clips: Clips, setting: Setting) -> Iterator[tuple[sli
         dreamer = Dreamer(world, setting, list(range(part.start, part.stop)))
         dreamer.see(clips.latents[part, : clips.context], clips.controls[part, : clips.context])
         yield part, dreamer
+
+
+@torch.inference_mode()
+def dream(
+    world: World, pasts: Pasts, keys: Tensor, *, setting: Setting | None = None, seed: int = 0
+) -> Tensor:
+    """Frames uint8 [b t H W 3] that `world` dreams after `pasts` under `keys` [b t m].
+
+    In the setting that it ships with unless another one is given. Dreams of equal seed share their
+    noise, frame by frame.
+    """
+    setting, window = setting or setting_of(world.config.play), world.config.world.window
+    found = []
+    for start in range(0, len(pasts), BATCH):
+        part = slice(start, min(start + BATCH, len(pasts)))
+        seen = [world.tokenizer.encode(clip) for clip in pasts.frames[part, -window:]]
+        seeds = [seed * SEEDS + i for i in range(part.start, part.stop)]
+        dreamer = Dreamer(world, setting, seeds)
+        dreamer.see(torch.stack(seen), pasts.controls[part, -window:])
+        frames = [dreamer.dream(held) for held in keys[part].float().unbind(1)]
+        found.append(torch.stack(frames, dim=1))
+    return torch.cat(found)
+
+
+@torch.inference_mode()
+def through_tokenizer(world: World, frames: Tensor) -> Tensor:
+    """Frames uint8 [b t H W 3] encoded and decoded again: the sharpest that a dream can be."""
+    return torch.stack([world.tokenizer.decode(world.tokenizer.encode(c)) for c in frames])
 
 
 def reconstructions(world: World, clips: Clips) -> Tensor:

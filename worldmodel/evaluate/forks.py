@@ -12,7 +12,7 @@ from torch import Tensor
 from worldmodel.data.clips import FrameStore, known
 from worldmodel.data.replay import replay, require_alike
 from worldmodel.errors import UserError
-from worldmodel.evaluate.dreaming import Pasts
+from worldmodel.evaluate.pasts import Pasts
 from worldmodel.games.base import Game
 
 LATEST = 120  # frame of an episode at which a fork begins at the latest: replaying takes time

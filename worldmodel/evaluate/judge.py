@@ -24,7 +24,7 @@ from worldmodel.evaluate.figures import Section
 from worldmodel.evaluate.given import load_given
 from worldmodel.evaluate.obedience import obedience
 from worldmodel.evaluate.report.page import HTML, write_report
-from worldmodel.evaluate.seen import require_split, require_unseen
+from worldmodel.evaluate.seen import require_fitting, require_split, require_unseen
 from worldmodel.evaluate.subject import Budget, Subject
 from worldmodel.evaluate.sweep import sweep
 from worldmodel.play.world import World, load_world
@@ -64,7 +64,7 @@ def evaluate(
         print(f"warning: {warning}", file=sys.stderr)
     given = load_given(lpips=lpips, fid=fid, fvd=fvd)
     world = load_world(folder, "cpu", speed)
-    _require_fitting(world, store, folder, data)
+    require_fitting(world, store)
     yardstick = load_yardstick(regression, world) if regression else None
     features = Features(store.size)
     drawn = _drawn(world, store, budget)
@@ -95,15 +95,6 @@ def _chosen(only: str | None) -> Makers:
     if only not in every:
         raise UserError(f"there is no section {only!r}; choose one of {', '.join(every)}")
     return {only: every[only]}
-
-
-def _require_fitting(world: World, store: FrameStore, folder: Path, data: Path) -> None:
-    size = world.config.tokenizer.height, world.config.tokenizer.width
-    if store.space != world.config.controls or store.size != size:
-        raise UserError(
-            f"{data} has other controls or another size than the world in {folder}; "
-            "evaluate on data of the same game"
-        )
 
 
 def load_yardstick(path: Path, world: World) -> World:

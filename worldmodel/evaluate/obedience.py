@@ -2,7 +2,7 @@
 
 import sys
 
-from worldmodel.evaluate.control_report import control_sections, judge_of
+from worldmodel.evaluate.control_report import judge_of, load_judges, sections
 from worldmodel.evaluate.figures import Section
 from worldmodel.evaluate.subject import Subject
 from worldmodel.train.judges import IDM, load_idm
@@ -22,7 +22,7 @@ def obedience(subject: Subject) -> list[Section]:
             file=sys.stderr,
         )
         return []
-    return control_sections(
-        subject.folder, subject.data, clips=subject.budget.clips, forks=subject.budget.forks,
-        steps=subject.setting.steps,
+    return sections(
+        subject.world, subject.store, load_judges(subject.folder, subject.store),
+        clips=subject.budget.clips, forks=subject.budget.forks, setting=subject.setting,
     )  # fmt: skip

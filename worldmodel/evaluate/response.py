@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worldmodel.checkpoint import Checkpoint
 from worldmodel.evaluate.control import read_buttons, require_same_buttons
-from worldmodel.evaluate.dreaming import Pasts, dream
+from worldmodel.evaluate.dreams import Setting, dream
 from worldmodel.evaluate.figures import Figure, Section, bootstrap
 from worldmodel.evaluate.forks import Forks
+from worldmodel.evaluate.pasts import Pasts
 from worldmodel.model.inverse_dynamics import InverseDynamics
+from worldmodel.play.world import World
 from worldmodel.train.metrics import psnr
 
 HELD = 8  # frames for which a key is held
@@ -33,15 +34,15 @@ Player = Callable[[Tensor], Tensor]  # keys [b t m] -> frames uint8 [b t H W 3]
 
 
 def response_section(
-    world: Checkpoint, idm: InverseDynamics, pasts: Pasts, forks: Forks | None = None, *,
-    steps: int | None = None,
+    world: World, idm: InverseDynamics, pasts: Pasts, forks: Forks | None = None, *,
+    setting: Setting | None = None,
 ) -> Section:  # fmt: skip
     """What each key does after `pasts`; with `forks`, whose pasts they are, in the game too.
 
     Raises UserError when the judge reads other buttons than the world obeys.
     """
     require_same_buttons(world, idm)
-    players: dict[str, Player] = {"dreams": lambda keys: dream(world, pasts, keys, steps=steps)}
+    players: dict[str, Player] = {"dreams": lambda keys: dream(world, pasts, keys, setting=setting)}
     if forks:
         players["true game"] = lambda keys: forks.follow(keys).frames
     figures: dict[str, Figure] = {}
@@ -52,14 +53,14 @@ def response_section(
     return Section(title="Response to each key", text=TEXT, figures=dict(sorted(figures.items())))
 
 
-def keys_of(world: Checkpoint, pasts: Pasts, *buttons: str, frames: int) -> Tensor:
+def keys_of(world: World, pasts: Pasts, *buttons: str, frames: int) -> Tensor:
     """These buttons held after every past, [b frames m]."""
     control = torch.from_numpy(world.config.controls.vector(buttons))
     return control.expand(len(pasts), frames, -1)
 
 
 def responses(
-    world: Checkpoint, idm: InverseDynamics, pasts: Pasts, play: Player, name: str
+    world: World, idm: InverseDynamics, pasts: Pasts, play: Player, name: str
 ) -> dict[str, Figure]:
     """Effect of each button, frames until it is seen and until the judge reads it."""
     idle = play(keys_of(world, pasts, frames=HELD))
@@ -88,7 +89,7 @@ def first_true(seen: np.ndarray) -> np.ndarray:
     return np.where(seen.any(axis=1), seen.argmax(axis=1) + 1, seen.shape[1] + 1)
 
 
-def undone(world: Checkpoint, pasts: Pasts, play: Player, name: str) -> dict[str, Figure]:
+def undone(world: World, pasts: Pasts, play: Player, name: str) -> dict[str, Figure]:
     """PSNR to where it began after each pair of opposite buttons, held one after the other."""
     figures = {}
     for there, back in world.config.controls.opposites:

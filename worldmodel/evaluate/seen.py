@@ -11,6 +11,7 @@ from pathlib import Path
 from worldmodel.data.clips import FrameStore
 from worldmodel.data.provenance import DATA, read_sources
 from worldmodel.errors import UserError
+from worldmodel.play.world import World
 
 
 def require_unseen(folder: Path, store: FrameStore) -> list[str]:
@@ -53,4 +54,15 @@ def require_split(data: Path, store: FrameStore) -> None:
         raise UserError(
             f"{store.folder} shares {len(shared)} seeds with {beside.parent} (such as "
             f"{min(shared)}); split the episodes by seed and prepare again"
+        )
+
+
+def require_fitting(world: World, store: FrameStore) -> None:
+    """Raises UserError when the data have other controls or another size than the world."""
+    size = world.config.tokenizer.height, world.config.tokenizer.width
+    own = world.config.controls
+    if (store.space.buttons, store.space.axes, store.size) != (own.buttons, own.axes, size):
+        raise UserError(
+            f"{store.folder} has other controls or another size than the world {world.name}; judge "
+            "it on data of the same game"
         )

@@ -7,6 +7,8 @@ one.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -72,6 +74,18 @@ def put_on(nets: Networks, name: str) -> None:
     nets.tokenizer.pictures = TokenizerGraphs(nets.tokenizer, precision).pictures
     if nets.motion:
         nets.motion.carried = MotionGraphs(nets.motion, nets.tokenizer, precision).carried
+
+
+@contextmanager
+def plainly(nets: Networks) -> Iterator[None]:
+    """The plain functions for as long as the context lasts."""
+    parts = [vars(net) for net in (nets.world, nets.tokenizer, nets.motion) if net]
+    rewrites = [{f: part.pop(f) for f in FUNCTIONS if f in part} for part in parts]
+    try:
+        yield
+    finally:
+        for part, rewritten in zip(parts, rewrites, strict=True):
+            part.update(rewritten)
 
 
 def choose(nets: Networks, name: str, context: tuple[Tensor, Tensor]) -> Speed:

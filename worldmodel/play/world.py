@@ -35,6 +35,11 @@ class World:
         return self.network.space.device
 
     @property
+    def networks(self) -> Networks:
+        """What a speed is put on."""
+        return Networks(self.network, self.tokenizer, self.motion)
+
+    @property
     def carrier(self) -> Carrier | None:
         """What moves the last frame along as the keys say."""
         return Carrier(self.motion, self.tokenizer) if self.motion else None
@@ -55,8 +60,7 @@ def load_world(folder: Path, device: str, speed: str) -> World:
         trained=checkpoint.step,
     )
     start = world.scenes[0] if world.scenes else blank(size, config.controls.size)
-    nets = Networks(world.network, world.tokenizer, world.motion)
-    return replace(world, speed=choose(nets, speed, context_of(world, start)))
+    return replace(world, speed=choose(world.networks, speed, context_of(world, start)))
 
 
 @torch.inference_mode()

@@ -145,7 +145,7 @@ def train_world(
         save_checkpoint(run / "checkpoint", about, tokens, average, mover, step=saved_step(run))
         write_sources(run / "checkpoint", sources)
 
-    watch = WorldWatch(heldout_set, tokens, flow, carrier)
+    watch = None if objective.blank else WorldWatch(heldout_set, tokens, flow, carrier)
     return train(network, learns, config, run, publish, watch)
 
 
@@ -162,14 +162,16 @@ def latent_clips(
 
 def train_regression(
     data: Path, tokenizer: Path, run: Path, sizes: WorldConfig, config: TrainConfig,
-    clip: int = FlowConfig.clip, motion: Path | None = None,
+    drawn: FlowConfig | None = None, motion: Path | None = None, start: Path | None = None,
 ) -> WorldTransformer:  # fmt: skip
     """Train the yardstick of a world: the same network on the same clips, without noise.
 
+    `drawn` says what clips are drawn and how many pasts are its own, as it does for a world. With
+    the world's weights as `start` the world's training is behind it too.
     Ends with a checkpoint in `run/checkpoint`, for `worldmodel evaluate --regression`.
     """
-    flow = FlowConfig(clip=clip, steps=1, warm_start=0.0, dropout=0.0, own=0.0)
-    return train_world(data, tokenizer, run, sizes, config, flow, motion, objective=Regression)
+    flow = dataclasses.replace(drawn or FlowConfig(), steps=1, warm_start=0.0, dropout=0.0)
+    return train_world(data, tokenizer, run, sizes, config, flow, motion, start, Regression)
 
 
 @on_its_device

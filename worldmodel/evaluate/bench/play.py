@@ -28,7 +28,7 @@ from worldmodel.evaluate.flops import ATTENTION, frame_flops
 from worldmodel.play.engine import Engine, load_engine, step_together
 from worldmodel.play.graph import compiled
 from worldmodel.play.scene import Scene, blank
-from worldmodel.play.speed import Networks, trial
+from worldmodel.play.speed import trial
 from worldmodel.play.world import context_of
 from worldmodel.serve.pictures import jpeg
 
@@ -197,7 +197,7 @@ def agreement(engine: Engine, plain: Engine, scene: Scene) -> dict[str, float]:
     """How far a rollout at this speed is from the plain model's, from the same noise and keys."""
     runs = []
     for each in (engine, plain):
-        nets = Networks(each.world.network, each.world.tokenizer, each.world.motion)
+        nets = each.world.networks
         runs.append(trial(nets, context_of(plain.world, scene), frames=ROLLOUT))
     latent = (runs[0].latents - runs[1].latents).abs()
     pixel = np.abs(runs[0].frames.astype(np.int16) - runs[1].frames)

@@ -20,18 +20,21 @@ from worldmodel.model.transformer import WorldTransformer
 def own_past(
     network: WorldTransformer, carrier: Carrier | None, clean: Tensor, controls: Tensor,
     carried: list[Tensor], steps: int, warm_start: float, draw: torch.Generator,
+    *, blank: bool = False,
 ) -> tuple[Tensor, list[Tensor], Tensor]:  # fmt: skip
     """Clips [b t n c] with every second frame dreamed, what each frame then starts from (one tensor
     or none, as `carried`), and which frames were dreamed, bool [t].
 
     Frames are dreamed in `steps` from noise, or with motion in one from the level `warm_start`, as
-    play dreams what it knows. The first frame stays: it has no past to be dreamed from.
+    play dreams what it knows; `blank` puts zeros in the place of noise. The first frame stays: it
+    has no past to be dreamed from.
     """
     t = clean.shape[1]
     dreamed = torch.arange(t) % 2 == int(torch.randint(2, (1,), generator=draw))
     dreamed[0] = False
     start = [(moved, (moved.abs().amax(dim=(-2, -1)) > 0).float()) for moved in carried]
     z, still = torch.randn(clean.shape, generator=draw), torch.zeros(clean.shape[:2])
+    z = torch.zeros_like(z) if blank else z
     times = even_times(steps)
     if carried and warm_start:
         z, times = noised(carried[0], z, torch.full(clean.shape[:2], warm_start)), (warm_start, 1.0)

@@ -56,6 +56,8 @@ class RectifiedFlow:
     Channels are weighted by how much they change the decoded picture.
     """
 
+    blank = False  # whether zeros stand in the place of noise where pasts are dreamed
+
     def __init__(
         self, train_set: LatentClips, heldout: LatentClips, tokenizer: Tokenizer,
         config: TrainConfig, flow: FlowConfig, carrier: Carrier | None = None,
@@ -92,9 +94,8 @@ class RectifiedFlow:
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         hidden = torch.rand(*clean.shape[:2], 1, generator=draw) < self.flow.dropout
         tau, shown = draw_levels(*clean.shape[:2], draw), clean
-        begun = self.first_part(step) >= (1 - self.flow.own_last) * self.steps
-        if self.flow.own > 0 and begun:
-            shown, carried, tau = self._with_own_past(network, clean, controls, carried, tau, draw)
+        if self.dreams_pasts(step):
+            shown, carried, tau = self.with_own_past(network, clean, controls, carried, tau, draw)
         controls = controls.masked_fill(hidden, torch.nan)
         by_frame = flow_loss(
             network, clean, controls, carried, tau, draw, shown=shown, weights=self.weights
@@ -103,7 +104,11 @@ class RectifiedFlow:
         loss = (level_weight(tau, self.flow.floor) * by_frame).mean()
         return loss, {"pure_noise": pure.mean() if len(pure) else pure.sum()}
 
-    def _with_own_past(
+    def dreams_pasts(self, step: int) -> bool:
+        """Whether some clips of this step have a past of the world's own."""
+        return self.flow.own > 0 and self.first_part(step) >= (1 - self.flow.own_last) * self.steps
+
+    def with_own_past(
         self, network: WorldTransformer, clean: Tensor, controls: Tensor, carried: list[Tensor],
         tau: Tensor, draw: torch.Generator,
     ) -> tuple[Tensor, list[Tensor], Tensor]:  # fmt: skip
@@ -111,7 +116,7 @@ class RectifiedFlow:
         count = max(1, round(self.flow.own * len(clean)))
         own, anew, dreamed = own_past(
             network, self.carrier, clean[:count], controls[:count], [x[:count] for x in carried],
-            self.flow.steps, self.flow.warm_start, draw,
+            self.flow.steps, self.flow.warm_start, draw, blank=self.blank,
         )  # fmt: skip
         shown = torch.cat([own, clean[count:]])
         carried = [torch.cat([a, x[count:]]) for a, x in zip(anew, carried, strict=True)]

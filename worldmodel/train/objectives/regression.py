@@ -29,16 +29,20 @@ ONE_LOOK = (0.0, 1.0)
 
 
 class Regression(RectifiedFlow):
-    """The same clips, past and carried latents as the world's; squared error at level 0 alone."""
+    """The same clips, pasts and carried latents as the world's; squared error at level 0 alone."""
+
+    blank = True
 
     def loss(
         self, network: WorldTransformer, batch: tuple[Tensor, ...], step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         clean, controls, *carried = batch
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        tau = draw_levels(*clean.shape[:2], draw)
+        tau, shown = draw_levels(*clean.shape[:2], draw), clean
+        if self.dreams_pasts(step):
+            shown, carried, tau = self.with_own_past(network, clean, controls, carried, tau, draw)
         tau = torch.where(tau < CONTEXT, 0.0, tau)
-        guess = answer(network, clean, controls, carried, tau, draw)
+        guess = answer(network, shown, controls, carried, tau, draw)
         error = ((guess - clean).square() * self.weights).mean(dim=(-2, -1))
         loss = error[tau == 0].mean()
         return loss, {"asked": (tau == 0).float().mean()}
@@ -75,12 +79,12 @@ class Regression(RectifiedFlow):
 
 
 def answer(
-    network: WorldTransformer, clean: Tensor, controls: Tensor, carried: list[Tensor],
+    network: WorldTransformer, shown: Tensor, controls: Tensor, carried: list[Tensor],
     tau: Tensor, draw: torch.Generator,
 ) -> Tensor:  # fmt: skip
-    """What the network says [b t n c] of frames at level 0, shown as zeros; the others are seen,
-    a little noised as their levels tau [b t] say."""
-    noise = torch.randn(clean.shape, generator=draw) * (tau > 0)[..., None, None]
+    """What the network says [b t n c] of frames at level 0, of which it sees zeros; the others are
+    `shown`, a little noised as their levels tau [b t] say."""
+    noise = torch.randn(shown.shape, generator=draw) * (tau > 0)[..., None, None]
     start = [shown_carried(moved, draw) for moved in carried]
-    seen = noised(clean, noise, tau)
+    seen = noised(shown, noise, tau)
     return network(seen, tau, torch.zeros_like(tau), controls, None, *start)
