@@ -34,7 +34,7 @@ class Porter:
     def carry(self, cache, controls):
         return f"{len(cache)} frames, key {controls[0, 0]:.0f}"
 
-    def picture(self, latent):
+    def picture(self, latent, carried=None):
         return 100 + latent
 
 

@@ -8,7 +8,8 @@ from tiny import LATENTS, MOTION, MOVING_WORLD, clip, motion, stirred, tokenizer
 
 from worldmodel.errors import UserError
 from worldmodel.model.cache import join, split
-from worldmodel.model.motion import Carrier, Motion, MotionConfig, moved
+from worldmodel.model.carrier import Carrier
+from worldmodel.model.motion import Motion, MotionConfig, moved
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 

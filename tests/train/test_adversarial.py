@@ -4,8 +4,8 @@ import pytest
 import torch
 from tiny import LATENTS, MOTION, MOVING_WORLD, WORLD, motion, quick, tokenizer, world
 
+from worldmodel.model.carrier import Carrier
 from worldmodel.model.critic import Critic, CriticConfig
-from worldmodel.model.motion import Carrier
 from worldmodel.train.objectives.adversarial import Adversarial, AdversarialConfig, WithCritic
 from worldmodel.train.objectives.rectified_flow import FlowConfig
 from worldmodel.train.optimiser import make_optimisers

@@ -6,7 +6,7 @@ from tiny import MOVING_WORLD, WORLD, clip, motion, tokenizer, world
 
 from worldmodel.diffusion.rollout import prefill
 from worldmodel.model.cache import FrameCache
-from worldmodel.model.motion import Carrier
+from worldmodel.model.carrier import Carrier
 from worldmodel.train.context import caches_at
 
 

@@ -9,7 +9,7 @@ from tiny import LATENTS, MOVING_WORLD, WORLD, motion, quick, tokenizer, world
 from worldmodel.data.clips import FrameStore
 from worldmodel.diffusion.schedules import even_times
 from worldmodel.errors import UserError
-from worldmodel.model.motion import Carrier
+from worldmodel.model.carrier import Carrier
 from worldmodel.train.judging import dreamed_latents, set_aside
 from worldmodel.train.jumps import with_jumps
 from worldmodel.train.latents import LatentClips, carry_frames, encode_frames

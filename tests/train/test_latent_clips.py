@@ -8,7 +8,7 @@ from tiny import LATENTS, motion, quick, tokenizer
 
 from worldmodel.data.clips import FrameStore
 from worldmodel.data.prepare import prepare
-from worldmodel.model.motion import Carrier
+from worldmodel.model.carrier import Carrier
 from worldmodel.model.tokenizer import to_float
 from worldmodel.train.latents import LatentClips, carry_frames, encode_frames
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny import LATENTS, MOTION, MOVING_WORLD, clip, motion, tokenizer, world
 
-from worldmodel.model.motion import Carrier
+from worldmodel.model.carrier import Carrier
 from worldmodel.train.objectives.own_past import own_past
 from worldmodel.train.objectives.rectified_flow import flow_loss
 

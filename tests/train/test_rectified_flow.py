@@ -11,7 +11,7 @@ from tiny import LATENTS, MOVING_WORLD, motion, quick, tokenizer, world
 from worldmodel.data.clips import FrameStore
 from worldmodel.diffusion.schedules import CONTEXT_SPAN
 from worldmodel.errors import UserError
-from worldmodel.model.motion import Carrier
+from worldmodel.model.carrier import Carrier
 from worldmodel.train.latents import LatentClips, carry_frames, encode_frames
 from worldmodel.train.objectives.rectified_flow import (
     HORIZON,

@@ -50,6 +50,7 @@ MOTION = {
     "features": "channels of its convolutions",
     "blocks": "convolution blocks",
     "momentum": "whether it is told its own last flow: what moves goes on moving",
+    "detail": "whether what it moves keeps its detail, however blurred the latents",
     "code": "numbers that the controls become",
 }
 WORLD = {

@@ -32,10 +32,11 @@ class Carrier(Protocol):
 
     def carry(self, cache: object, controls: Tensor) -> tuple[Tensor, ...]:
         """The frame before, moved: latents [b 1 n c], their level [b 1], what is known [b 1 n], by
-        how many pixels it moves [b 1], and the latents as they were [b 1 n c]."""
+        how many pixels it moves [b 1], and the latents as they were [b 1 n c]; what follows is the
+        carrier's own."""
 
-    def picture(self, latent: Tensor) -> Tensor:
-        """Latents [b n c] decoded, [b 3 H W]."""
+    def picture(self, latent: Tensor, carried: object) -> Tensor:
+        """Latents [b n c] as the frame [b 3 H W] that is shown."""
 
 
 def next_frame(
@@ -102,26 +103,37 @@ def remember(
 
 def prefill(
     network: CachedNetwork, cache: object, latents: Tensor, controls: Tensor,
-    carrier: Carrier | None = None,
+    carrier: Carrier | None = None, pictures: Tensor | None = None,
 ) -> None:  # fmt: skip
-    """Commit real frames [b t n c] with their controls [b t m], oldest first."""
+    """Commit real frames [b t n c] with their controls [b t m], oldest first.
+
+    What is moved on are their `pictures` [b t 3 H W], in 0..1, or the latents decoded.
+    """
     for i in range(latents.shape[1]):
         carried = carrier and carrier.carry(cache, controls[:, i])
-        picture = carrier and carrier.picture(latents[:, i])
+        if carrier and pictures is not None:
+            picture = pictures[:, i]
+        else:
+            picture = carrier and carrier.picture(latents[:, i], None)
         remember(network, cache, latents[:, i], controls[:, i], carried=carried, picture=picture)
 
 
 def rollout(
     network: CachedNetwork, cache: object, controls: Tensor, noise: Tensor, *,
-    carrier: Carrier | None = None, **settings: object,
+    carrier: Carrier | None = None, pictures: list[Tensor] | None = None, **settings: object,
 ) -> Tensor:  # fmt: skip
-    """Dream t frames [b t n c] on the network's own output; controls [b t m], noise [b t n c]."""
+    """Dream t frames [b t n c] on the network's own output; controls [b t m], noise [b t n c].
+
+    In worlds with motion the frames as they are shown [b 3 H W] are put at the end of `pictures`.
+    """
     frames = []
     for i in range(controls.shape[1]):
         keys = controls[:, i]
         carried = carrier and carrier.carry(cache, keys)
         frame = next_frame(network, cache, keys, noise[:, i], carried=carried, **settings)
-        picture = carrier and carrier.picture(frame)
+        picture = carrier and carrier.picture(frame, carried)
         remember(network, cache, frame, keys, carried=carried, picture=picture)
         frames.append(frame)
+        if carrier and pictures is not None:
+            pictures.append(picture)
     return torch.stack(frames, dim=1)

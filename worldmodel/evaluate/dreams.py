@@ -16,6 +16,7 @@ from worldmodel.diffusion.schedules import even_times
 from worldmodel.evaluate.clips import Clips
 from worldmodel.evaluate.pasts import Pasts
 from worldmodel.model.cache import FrameCache
+from worldmodel.model.carrier import picture_of
 from worldmodel.model.tokenizer import to_uint8
 from worldmodel.play.noise import FRESH, START, frame_noise
 from worldmodel.play.world import World
@@ -63,16 +64,20 @@ class Dreamer:
         self.cache: FrameCache = world.network.empty_cache(len(seeds))
         self.frame = 0
 
-    def see(self, latents: Tensor, controls: Tensor) -> None:
-        """Remember real frames [b t n c] that `controls` [b t m] produced."""
-        prefill(self.world.network, self.cache, latents, controls, self.world.carrier)
+    def see(self, latents: Tensor, controls: Tensor, frames: Tensor) -> None:
+        """Remember real frames, uint8 [b t H W 3] and their latents [b t n c], that `controls`
+        [b t m] produced.
+        """
+        carrier = self.world.carrier
+        pictures = carrier and carrier.real(frames)
+        prefill(self.world.network, self.cache, latents, controls, carrier, pictures)
 
     def dream(self, controls: Tensor, *, keep: bool = True) -> Tensor:
         """The next frame, uint8 [b H W 3], under controls [b m]; remembered if `keep`."""
         carrier = self.world.carrier
         carried = carrier and carrier.carry(self.cache, controls)
         latent = self._latent(controls, carried)
-        picture = self.world.tokenizer.pictures(latent).float().clamp(0, 1)
+        picture = picture_of(self.world.tokenizer, carrier, latent, carried)
         if keep:
             remember(
                 self.world.network, self.cache, latent, controls, carried=carried,
@@ -128,7 +133,8 @@ def after_real(
         for t in range(clips.context, clips.context + clips.horizon):
             if (t - clips.context) % every == 0:
                 frames.append(dreamer.dream(clips.controls[part, t], keep=False))
-            dreamer.see(clips.latents[part, t : t + 1], clips.controls[part, t : t + 1])
+            now = part, slice(t, t + 1)
+            dreamer.see(clips.latents[now], clips.controls[now], clips.frames[now])
             advance(len(clips.latents[part]))
         found.append(torch.stack(frames, dim=1))
     return torch.cat(found)
@@ -139,7 +145,8 @@ def dreamers(world: World, clips: Clips, setting: Setting) -> Iterator[tuple[sli
     for start in range(0, len(clips), BATCH):
         part = slice(start, min(start + BATCH, len(clips)))
         dreamer = Dreamer(world, setting, list(range(part.start, part.stop)))
-        dreamer.see(clips.latents[part, : clips.context], clips.controls[part, : clips.context])
+        seen = part, slice(clips.context)
+        dreamer.see(clips.latents[seen], clips.controls[seen], clips.frames[seen])
         yield part, dreamer
 
 
@@ -156,10 +163,11 @@ def dream(
     found = []
     for start in range(0, len(pasts), BATCH):
         part = slice(start, min(start + BATCH, len(pasts)))
-        seen = [world.tokenizer.encode(clip) for clip in pasts.frames[part, -window:]]
+        frames = pasts.frames[part, -window:]
+        seen = [world.tokenizer.encode(clip) for clip in frames]
         seeds = [seed * SEEDS + i for i in range(part.start, part.stop)]
         dreamer = Dreamer(world, setting, seeds)
-        dreamer.see(torch.stack(seen), pasts.controls[part, -window:])
+        dreamer.see(torch.stack(seen), pasts.controls[part, -window:], frames)
         frames = [dreamer.dream(held) for held in keys[part].float().unbind(1)]
         found.append(torch.stack(frames, dim=1))
     return torch.cat(found)

@@ -182,11 +182,11 @@ def begin(subject: Subject, runs: Runs) -> Dreamer:
     return dreamer
 
 
-def encoded(subject: Subject, rows: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Latents [b t n c] and controls [b t m] of recorded rows [b t]."""
-    frames = [torch.from_numpy(subject.store.frames[row]) for row in rows]
+def encoded(subject: Subject, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """Latents [b t n c], controls [b t m] and frames uint8 [b t H W 3] of recorded rows [b t]."""
+    frames = torch.from_numpy(np.stack([subject.store.frames[row] for row in rows]))
     latents = torch.stack([subject.world.tokenizer.encode(clip) for clip in frames])
-    return latents, torch.from_numpy(subject.store.controls[rows]).float()
+    return latents, torch.from_numpy(subject.store.controls[rows]).float(), frames
 
 
 def leave(dreamer: Dreamer, count: int) -> None:

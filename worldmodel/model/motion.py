@@ -11,7 +11,6 @@ h w latent grid, H W pixels.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +18,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from worldmodel.errors import UserError
-from worldmodel.model.cache import FrameCache
+from worldmodel.model.detail import sampled_sharply, with_detail
 from worldmodel.model.layers import ConvBlock
 from worldmodel.model.tokenizer import PATCH, Tokenizer
 
@@ -31,7 +30,10 @@ GIST = (3, 4)  # places in which a flow is summed up, to go on as it was
 
 @dataclass(frozen=True, kw_only=True)
 class MotionConfig:
-    """Sizes of the motion network; `history` controls, the newest first, tell speed and turn."""
+    """Sizes of the motion network; `history` controls, the newest first, tell speed and turn.
+
+    With `detail` what is moved keeps its texture (worldmodel.model.detail).
+    """
 
     grid: tuple[int, int] = (12, 16)
     latent_channels: int = 16
@@ -41,22 +43,11 @@ class MotionConfig:
     blocks: int = 4
     code: int = 64
     momentum: bool = False
+    detail: bool = False
 
     def __post_init__(self) -> None:
         if min(self.history, self.features, self.blocks, self.code) < 1:
             raise UserError(f"all sizes of the motion network must be at least 1, found {self}")
-
-
-class Carried(NamedTuple):
-    """What a frame starts from: the last one, moved as the keys say."""
-
-    latents: Tensor  # [b 1 n c]
-    tau: Tensor  # [b 1], their noise level
-    known: Tensor  # [b 1 n], the share of each place that was in the last picture
-    moves: Tensor  # [b 1], pixels by which its places move on average
-    last: Tensor  # [b 1 n c], the last frame's latents as they were
-    flow: Tensor  # [b 1 2 h' w'], where its places come from; [b 1 0] where nothing was moved
-    picture: Tensor  # [b 1 3 H W], the last picture moved; [b 1 0] where nothing was moved
 
 
 class Motion(nn.Module):
@@ -140,10 +131,14 @@ class Motion(nn.Module):
         at = sources(flow, (height, width))
         half = torch.tensor([width / 2, height / 2], device=flow.device).view(1, 2, 1, 1)
         moves = (flow * half).abs().amax(dim=1).mean(dim=(1, 2))
-        carried = sampled(pictures.float(), at)
+        carried = (sampled_sharply if self.config.detail else sampled)(pictures.float(), at)
         latents = tokenizer.standardise(tokenizer.bounded(carried))
         inside = (at.abs() <= 1).all(dim=1, keepdim=True).float()
         return latents, F.avg_pool2d(inside, PATCH).flatten(1), moves, flow, carried
+
+    def shown(self, decoded: Tensor, moved: Tensor, known: Tensor) -> Tensor:
+        """Decoded pictures [b 3 H W] with the detail of `moved` ones where `known` [b n]."""
+        return with_detail(decoded, moved, known, self.config.grid)
 
 
 def sources(flow: Tensor, size: tuple[int, int]) -> Tensor:
@@ -160,87 +155,6 @@ def sampled(pictures: Tensor, at: Tensor) -> Tensor:
 def moved(pictures: Tensor, flow: Tensor) -> Tensor:
     """Pictures [b 3 H W] sampled where `flow` [b 2 h' w'] points."""
     return sampled(pictures, sources(flow, tuple(pictures.shape[-2:])))
-
-
-class Carrier:
-    """Motion and tokenizer together: what a world with motion asks for, frame by frame."""
-
-    def __init__(self, motion: Motion, tokenizer: Tokenizer) -> None:
-        self.motion, self.tokenizer = motion, tokenizer
-
-    def carry(self, cache: FrameCache, controls: Tensor) -> Carried:
-        """The last frame moved as `controls` [b m] say.
-
-        Before the first frame there is nothing to move: zeros, at the level of pure noise.
-        """
-        memory, history = cache.memory, self.motion.config.history
-        if memory.picture.ndim < 4:
-            last, tau = memory.latent[:, None], memory.tau[:, None]
-            never, nothing = torch.full_like(tau, torch.inf), last.new_zeros(len(last), 1, 0)
-            return Carried(last, tau, torch.zeros_like(last[..., 0]), never, last, nothing, nothing)
-        recent = torch.cat([controls[:, None], memory.recent[:, : history - 1]], dim=1)
-        given = [memory.latent, memory.earlier, memory.picture, recent]
-        if self.motion.config.momentum:
-            still = memory.flow.ndim < 4  # the first frame has not come from anywhere
-            given.append(self.motion.no_flow(len(recent)) if still else memory.flow)
-        latents, known, moves, *left = self.motion.carried(self.tokenizer, *given)
-        parts = latents, torch.ones_like(memory.tau), known, moves, memory.latent, *left
-        return Carried(*(part[:, None] for part in parts))
-
-    def carry_clip(self, latents: Tensor, controls: Tensor) -> Tensor:
-        """What each frame of a clip [b t n c] starts from under controls [b t m]; zeros first."""
-        history, momentum = self.motion.config.history, self.motion.config.momentum
-        padded = F.pad(controls, (0, 0, history - 1, 0))
-        starts = [torch.zeros_like(latents[:, 0])]
-        flow = self.motion.no_flow(len(latents)) if momentum else None
-        for i in range(1, latents.shape[1]):
-            recent = padded[:, i : i + history].flip(1)
-            before, earlier = latents[:, i - 1], latents[:, max(i - 2, 0)]
-            moved, _, _, went, _ = self.motion.carried(
-                self.tokenizer, before, earlier, self.picture(before), recent, flow
-            )
-            flow = went if momentum else None
-            starts.append(moved)
-        return torch.stack(starts, dim=1)
-
-    def carry_at(self, latents: Tensor, controls: Tensor, at: Tensor) -> tuple[Tensor, ...]:
-        """What `Motion.carried` returns for the frames `at` [k] of clips [b t n c] under controls
-        [b t m], as [b*k ...]. Before a clip its first frame stood still and no key was held.
-        """
-        before, earlier = (rows(latents, at - back) for back in (1, 2))
-        recent = windows(controls, at, self.motion.config.history).flip(1)
-        flow = self.flow_at(latents, controls, at - 1)
-        return self.motion.carried(
-            self.tokenizer, before, earlier, self.picture(before), recent, flow
-        )
-
-    def flow_at(self, latents: Tensor, controls: Tensor, at: Tensor) -> Tensor | None:
-        """The flows [b*k 2 h' w'] that led to the frames `at` [k] of clips [b t n c] under controls
-        [b t m]; None without momentum.
-        """
-        if not self.motion.config.momentum:
-            return None
-        seen = torch.stack([rows(latents, at - back) for back in reversed(range(FELT))], dim=1)
-        return self.motion.flow_of(
-            seen, windows(controls, at, self.motion.config.history + FELT - 3)
-        )
-
-    def picture(self, latent: Tensor) -> Tensor:
-        """The frame [b 3 H W] of latents [b n c], as the next one will be moved from it."""
-        return self.tokenizer.pictures(latent).float().clamp(0, 1)
-
-
-def rows(clips: Tensor, at: Tensor) -> Tensor:
-    """Frames `at` [k] of clips [b t ...] as [b*k ...]; before the first is the first."""
-    return clips[:, at.clamp_min(0)].flatten(0, 1)
-
-
-def windows(controls: Tensor, at: Tensor, length: int) -> Tensor:
-    """The last `length` controls at frames `at` [k] of clips [b t m], oldest first, as
-    [b*k length m]; zeros before a clip.
-    """
-    padded = F.pad(controls, (0, 0, length - 1, 0))
-    return padded[:, at[:, None] + torch.arange(length)].flatten(0, 1)
 
 
 def centres(height: int, width: int) -> Tensor:

@@ -18,6 +18,7 @@ from worldmodel.diffusion.schedules import even_times
 from worldmodel.errors import UserError
 from worldmodel.games.base import ControlSpace
 from worldmodel.model.cache import FrameCache, Memory, join, split
+from worldmodel.model.carrier import picture_of
 from worldmodel.model.tokenizer import to_uint8
 from worldmodel.play.history import Remembered, remembered_by
 from worldmodel.play.noise import CONTEXT, FRESH, START, frame_noise
@@ -94,20 +95,25 @@ class Engine:
 
     @torch.inference_mode()
     def reset(self, scene: Scene, seed: int) -> np.ndarray:
-        """Enter a scene; returns its last frame as the tokenizer shows it, uint8 [h w 3].
+        """Enter a scene; returns its last frame, uint8 [h w 3]: as it is in worlds that keep its
+        detail, in others as the tokenizer shows it.
 
         Raises UserError when the scene's size or number of controls is not the world's.
         """
         self._check(scene)
-        tokenizer, network = self.world.tokenizer, self.world.network
+        network = self.world.network
         latents, controls = context_of(self.world, scene)
         self.cache = network.empty_cache()
-        prefill(network, self.cache, latents[None], controls[None], self.world.carrier)
+        carrier, frames = self.world.carrier, torch.from_numpy(scene.frames[-len(latents) :])
+        pictures = carrier and carrier.real(frames[None])
+        prefill(network, self.cache, latents[None], controls[None], carrier, pictures)
         self.scene, self.seed, self.frame_index = scene, seed, 0
         self.past = ()
         for frame in zip(latents, controls, scene.frames[-len(latents) :], strict=True):
             self._keep(*frame)
-        return tokenizer.decode(latents[-1:])[0].cpu().numpy()
+        if pictures is not None:
+            return scene.frames[-1].copy()
+        return self.world.tokenizer.decode(latents[-1:])[0].cpu().numpy()
 
     def step(self, controls: np.ndarray) -> np.ndarray:
         """Dream the frame that `controls` float32 [k] bring about, uint8 [h w 3]."""
@@ -209,7 +215,7 @@ def _step(engines: list[Engine], controls: list[np.ndarray]) -> list[np.ndarray]
         rest=0.0 if settings.context_noise else settings.rest,
     )
     clock.lap("looks")
-    picture = world.tokenizer.pictures(latents).float().clamp(0, 1)
+    picture = picture_of(world.tokenizer, carrier, latents, carried)
     frames = to_uint8(picture).cpu().numpy()
     clock.lap("decode")
     noise = _noise(engines, CONTEXT) if settings.context_noise else None

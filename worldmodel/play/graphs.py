@@ -58,13 +58,18 @@ class TokenizerGraphs:
 
 
 class MotionGraphs:
-    """`carried` of a motion network: flow, moved picture and its latents in one."""
+    """`carried` of a motion network: flow, moved picture and its latents in one; and `shown`."""
 
     def __init__(self, motion: Motion, tokenizer: Tokenizer, precision: str) -> None:
         self._carried = Graph(lambda *x: Motion.carried(motion, tokenizer, *x), precision)
 
+        self._shown = Graph(lambda *x: (Motion.shown(motion, *x),), precision)
+
     def carried(self, tokenizer: Tokenizer, *given: Tensor) -> tuple[Tensor, ...]:
         return self._carried(*given)
+
+    def shown(self, decoded: Tensor, moved: Tensor, known: Tensor) -> Tensor:
+        return self._shown(decoded, moved, known)[0]
 
 
 def _laid_out(past: list[Past]) -> list[Tensor]:

@@ -37,12 +37,14 @@ def remembered_by(world: World, past: tuple[Remembered, ...]) -> Memory:
             f"the newer {world.config.title} has frames of {w}x{h} and "
             f"{world.config.controls.size} controls, so play cannot go on in it; enter a scene"
         )
+    shown = np.stack([frame.picture for frame in past])
     if last.tokenizer == world.config.tokenizer_hash:
         latents = torch.stack([frame.latent for frame in past]).to(world.device)
     else:
-        pictures = torch.tensor(np.stack([frame.picture for frame in past]), device=world.device)
-        latents = world.tokenizer.encode(pictures)
+        latents = world.tokenizer.encode(torch.tensor(shown, device=world.device))
     controls = torch.stack([frame.controls for frame in past]).to(world.device)
     cache = world.network.empty_cache()
-    prefill(world.network, cache, latents[None], controls[None], world.carrier)
+    carrier = world.carrier
+    pictures = carrier and carrier.real(torch.from_numpy(shown[None]))
+    prefill(world.network, cache, latents[None], controls[None], carrier, pictures)
     return cache.memory

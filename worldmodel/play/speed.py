@@ -19,7 +19,8 @@ from worldmodel.diffusion.rollout import next_frame, prefill, remember
 from worldmodel.diffusion.schedules import even_times
 from worldmodel.errors import UserError
 from worldmodel.model.cache import FrameCache
-from worldmodel.model.motion import Carrier, Motion
+from worldmodel.model.carrier import Carrier, picture_of
+from worldmodel.model.motion import Motion
 from worldmodel.model.tokenizer import Tokenizer, to_uint8
 from worldmodel.model.transformer import WorldTransformer
 from worldmodel.play.graphs import MotionGraphs, TokenizerGraphs, WorldGraphs
@@ -29,7 +30,7 @@ REWRITES = {"openvino": "f32", "openvino-bf16": "bf16"}
 SPEEDS = ("auto", "plain", *REWRITES)
 FARTHEST = {"openvino": 0.1, "openvino-bf16": 3.0}  # mean difference from plain, grey levels
 TRIAL = 6  # frames that choose a speed
-FUNCTIONS = "predict", "memorise", "pictures", "carried"  # what rewrites replace
+FUNCTIONS = "predict", "memorise", "pictures", "carried", "shown"  # what rewrites replace
 CLEAR = 2.0  # times as fast as plain: bfloat16 that gains so much needs no trial of float32
 GAIN = 1.15  # bfloat16 must win by this much, so that a little noise does not change the choice
 
@@ -73,7 +74,8 @@ def put_on(nets: Networks, name: str) -> None:
     nets.world.predict, nets.world.memorise = world.predict, world.memorise
     nets.tokenizer.pictures = TokenizerGraphs(nets.tokenizer, precision).pictures
     if nets.motion:
-        nets.motion.carried = MotionGraphs(nets.motion, nets.tokenizer, precision).carried
+        motion = MotionGraphs(nets.motion, nets.tokenizer, precision)
+        nets.motion.carried, nets.motion.shown = motion.carried, motion.shown
 
 
 @contextmanager
@@ -154,7 +156,7 @@ def trial(
             network, cache, keys, noise,
             times=even_times(steps), clamp=nets.tokenizer.clamp, carried=start,
         )  # fmt: skip
-        picture = nets.tokenizer.pictures(latent).float().clamp(0, 1)
+        picture = picture_of(nets.tokenizer, carrier, latent, start)
         remember(network, cache, latent, keys, carried=start, picture=carrier and picture)
         shown.append(to_uint8(picture)[0].cpu().numpy())
         seconds.append(time.perf_counter() - began)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from worldmodel.checkpoint import CheckpointConfig, load_checkpoint
 from worldmodel.errors import UserError
-from worldmodel.model.motion import Carrier, Motion
+from worldmodel.model.carrier import Carrier
+from worldmodel.model.motion import Motion
 from worldmodel.model.tokenizer import Tokenizer
 from worldmodel.model.transformer import WorldTransformer
 from worldmodel.play.scene import Scene, blank, load_scenes

@@ -9,7 +9,7 @@ from einops import rearrange
 from torch import Tensor
 
 from worldmodel.model.cache import FrameCache, Memory
-from worldmodel.model.motion import Carrier
+from worldmodel.model.carrier import Carrier
 from worldmodel.model.transformer import WorldTransformer
 
 

@@ -12,7 +12,7 @@ from worldmodel.checkpoint import Checkpoint, save_checkpoint, tokenizer_hash
 from worldmodel.data.clips import ClipSampler, FrameStore
 from worldmodel.data.provenance import read_sources, source_of, write_sources
 from worldmodel.diffusion.rollout import prefill, rollout
-from worldmodel.model.motion import Carrier
+from worldmodel.model.carrier import Carrier
 from worldmodel.train.config import TrainConfig
 from worldmodel.train.devices import on_its_device
 from worldmodel.train.finished import open_world, play_setting

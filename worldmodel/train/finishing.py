@@ -10,8 +10,8 @@ from worldmodel.checkpoint import save_checkpoint
 from worldmodel.data.clips import FrameStore
 from worldmodel.data.provenance import read_sources, source_of, write_sources
 from worldmodel.errors import UserError
+from worldmodel.model.carrier import Carrier
 from worldmodel.model.critic import Critic, CriticConfig
-from worldmodel.model.motion import Carrier
 from worldmodel.train.config import TrainConfig
 from worldmodel.train.devices import on_its_device
 from worldmodel.train.finished import open_world

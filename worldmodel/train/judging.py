@@ -18,9 +18,9 @@ from worldmodel.diffusion.rollout import prefill, rollout
 from worldmodel.diffusion.samplers import sampler_named
 from worldmodel.diffusion.schedules import even_times
 from worldmodel.errors import UserError
+from worldmodel.model.carrier import Carrier
 from worldmodel.model.efficientnet import VARIANTS, load_efficientnet
-from worldmodel.model.motion import Carrier
-from worldmodel.model.tokenizer import Tokenizer, to_float
+from worldmodel.model.tokenizer import Tokenizer, to_float, to_uint8
 from worldmodel.model.transformer import WorldTransformer
 from worldmodel.train.finished import open_world, play_setting
 from worldmodel.train.metrics import psnr
@@ -110,21 +110,25 @@ def dreamed(
     **setting: object,
 ) -> Tensor:  # fmt: skip
     """Frames uint8 [b t H W 3] on the world's own output; `setting` is `next_frame`'s."""
-    clamp = tokenizer.clamp
-    return decoded(tokenizer, dreamed_latents(network, carrier, clips, clamp=clamp, **setting))
+    shown, clamp = [], tokenizer.clamp
+    latents = dreamed_latents(network, carrier, clips, shown, clamp=clamp, **setting)
+    return to_uint8(torch.stack(shown, dim=1)) if carrier else decoded(tokenizer, latents)
 
 
 @torch.no_grad()
 def dreamed_latents(
-    network: WorldTransformer, carrier: Carrier | None, clips: AsideClips, **setting: object
-) -> Tensor:
-    """The same as latents [b t n c]."""
+    network: WorldTransformer, carrier: Carrier | None, clips: AsideClips,
+    shown: list[Tensor] | None = None, **setting: object,
+) -> Tensor:  # fmt: skip
+    """The same as latents [b t n c]; with motion the frames [b 3 H W] go to the end of `shown`."""
     at, count = clips.context, len(clips.latents)
-    cache = network.empty_cache(count)
-    prefill(network, cache, clips.latents[:, :at], clips.controls[:, :at], carrier)
+    cache, past = network.empty_cache(count), (clips.latents[:, :at], clips.controls[:, :at])
+    prefill(network, cache, *past, carrier, carrier and carrier.real(clips.frames[:, :at]))
     shape = clips.latents[:, at:].shape
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(9))
-    return rollout(network, cache, clips.controls[:, at:], noise, carrier=carrier, **setting)
+    return rollout(
+        network, cache, clips.controls[:, at:], noise, carrier=carrier, pictures=shown, **setting
+    )
 
 
 def decoded(tokenizer: Tokenizer, latents: Tensor) -> Tensor:

@@ -80,7 +80,8 @@ def carry_frames(
             )  # fmt: skip
         return moved.numpy() * (since[at] > 0)[:, None, None]
 
-    key = f"{tokenizer_hash(tokenizer)}-{tokenizer_hash(motion)}"
+    kept = "-detail" if motion.config.detail else ""
+    key = f"{tokenizer_hash(tokenizer)}-{tokenizer_hash(motion)}{kept}"
     return fill_store(store, produce, key)
 
 

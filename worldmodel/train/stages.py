@@ -24,7 +24,8 @@ from worldmodel.data.clips import FrameStore
 from worldmodel.data.provenance import Source, read_sources, source_of, write_sources
 from worldmodel.data.records import read_json
 from worldmodel.errors import UserError
-from worldmodel.model.motion import Carrier, Motion, MotionConfig
+from worldmodel.model.carrier import Carrier
+from worldmodel.model.motion import Motion, MotionConfig
 from worldmodel.model.tokenizer import Tokenizer, TokenizerConfig
 from worldmodel.model.transformer import WorldConfig, WorldTransformer
 from worldmodel.train.config import TrainConfig

@@ -16,7 +16,7 @@ from worldmodel.diffusion.path import velocity
 from worldmodel.diffusion.rollout import next_frame, prefill, rollout
 from worldmodel.diffusion.samplers import Denoise, sample_euler
 from worldmodel.diffusion.schedules import context_levels, even_times
-from worldmodel.model.motion import Carrier
+from worldmodel.model.carrier import Carrier
 from worldmodel.model.tokenizer import Tokenizer
 from worldmodel.model.transformer import WorldTransformer
 from worldmodel.train.latents import LatentClips

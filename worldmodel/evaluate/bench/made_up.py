@@ -13,7 +13,8 @@ from torch import nn
 from worldmodel.data.clips import FrameStore
 from worldmodel.evaluate.flops import clip_frame, decoder, encoder, moving
 from worldmodel.games.base import ControlSpace
-from worldmodel.model.motion import Carrier, Motion
+from worldmodel.model.carrier import Carrier
+from worldmodel.model.motion import Motion
 from worldmodel.model.tokenizer import Tokenizer
 from worldmodel.model.transformer import WorldTransformer
 from worldmodel.presets import Preset, preset_named

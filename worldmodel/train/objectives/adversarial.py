@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from worldmodel.diffusion.path import noised
+from worldmodel.model.carrier import Carrier
 from worldmodel.model.critic import Critic
-from worldmodel.model.motion import Carrier
 from worldmodel.model.transformer import WorldTransformer
 from worldmodel.train.objectives.own_past import own_past
 from worldmodel.train.objectives.rectified_flow import RectifiedFlow, shown_carried

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from worldmodel.errors import UserError
-from worldmodel.model.motion import Carrier, Motion
+from worldmodel.model.carrier import Carrier
+from worldmodel.model.motion import Motion
 from worldmodel.model.tokenizer import Tokenizer, to_float
 from worldmodel.model.transformer import WorldTransformer
 from worldmodel.train.config import TrainConfig

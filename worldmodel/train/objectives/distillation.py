@@ -14,7 +14,7 @@ from worldmodel.data.clips import ClipSampler
 from worldmodel.diffusion.rollout import next_frame, prefill
 from worldmodel.diffusion.schedules import even_times, level_weight
 from worldmodel.errors import UserError
-from worldmodel.model.motion import Carrier
+from worldmodel.model.carrier import Carrier
 from worldmodel.model.tokenizer import Tokenizer
 from worldmodel.model.transformer import WorldTransformer
 from worldmodel.train.config import TrainConfig

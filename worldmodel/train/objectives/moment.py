@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from worldmodel.diffusion.path import noised
 from worldmodel.model.cache import FrameCache, part
-from worldmodel.model.motion import Carried
+from worldmodel.model.carrier import Carried
 from worldmodel.model.transformer import WorldTransformer
 
 LEAST = 1e-3  # distance from clean data by which a slope is divided

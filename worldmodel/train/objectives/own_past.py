@@ -12,7 +12,7 @@ from torch import Tensor
 
 from worldmodel.diffusion.path import noised, velocity
 from worldmodel.diffusion.schedules import even_times
-from worldmodel.model.motion import Carrier
+from worldmodel.model.carrier import Carrier
 from worldmodel.model.transformer import WorldTransformer
 
 

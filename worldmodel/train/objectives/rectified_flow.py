@@ -21,7 +21,7 @@ from worldmodel.diffusion.schedules import (
     level_weight,
 )
 from worldmodel.errors import UserError
-from worldmodel.model.motion import Carrier
+from worldmodel.model.carrier import Carrier
 from worldmodel.model.tokenizer import Tokenizer
 from worldmodel.model.transformer import WorldTransformer
 from worldmodel.train.config import TrainConfig

@@ -13,7 +13,7 @@ from torch import Tensor
 from worldmodel.diffusion.rollout import next_frame, remember
 from worldmodel.diffusion.schedules import even_times
 from worldmodel.model.cache import FrameCache
-from worldmodel.model.motion import Carrier
+from worldmodel.model.carrier import Carrier
 from worldmodel.model.transformer import WorldTransformer
 from worldmodel.train.objectives.distil_config import DistilConfig
 from worldmodel.train.objectives.moment import Distilled, Moment, without_gradients
@@ -51,7 +51,7 @@ def self_forcing(
         dream.append(frame)
         if i + 1 < config.horizon:
             with without_gradients(frame.device):
-                picture = carrier and carrier.picture(frame)
+                picture = carrier and carrier.picture(frame, carried)
                 remember(
                     student, cache, frame.detach(), controls[:, i], carried=carried, picture=picture
                 )

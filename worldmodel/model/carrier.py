@@ -1,0 +1,132 @@
+"""Carrier: motion and tokenizer together, frame by frame with a cache or at once for clips.
+
+Shapes: b batch, t frames, k chosen frames, n latents of a frame, c latent channels, r controls
+remembered, m controls, h' w' flow, H W pixels.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from worldmodel.model.cache import FrameCache
+from worldmodel.model.motion import FELT, Motion
+from worldmodel.model.tokenizer import Tokenizer, to_float
+
+
+class Carried(NamedTuple):
+    """What a frame starts from: the last one, moved as the keys say."""
+
+    latents: Tensor  # [b 1 n c]
+    tau: Tensor  # [b 1], their noise level
+    known: Tensor  # [b 1 n], the share of each place that was in the last picture
+    moves: Tensor  # [b 1], pixels by which its places move on average
+    last: Tensor  # [b 1 n c], the last frame's latents as they were
+    flow: Tensor  # [b 1 2 h' w'], where its places come from; [b 1 0] where nothing was moved
+    picture: Tensor  # [b 1 3 H W], the last picture moved; [b 1 0] where nothing was moved
+
+
+class Carrier:
+    """Motion and tokenizer together: what a world with motion asks for, frame by frame."""
+
+    def __init__(self, motion: Motion, tokenizer: Tokenizer) -> None:
+        self.motion, self.tokenizer = motion, tokenizer
+
+    def carry(self, cache: FrameCache, controls: Tensor) -> Carried:
+        """The last frame moved as `controls` [b m] say.
+
+        Before the first frame there is nothing to move: zeros, at the level of pure noise.
+        """
+        memory, history = cache.memory, self.motion.config.history
+        if memory.picture.ndim < 4:
+            last, tau = memory.latent[:, None], memory.tau[:, None]
+            never, nothing = torch.full_like(tau, torch.inf), last.new_zeros(len(last), 1, 0)
+            return Carried(last, tau, torch.zeros_like(last[..., 0]), never, last, nothing, nothing)
+        recent = torch.cat([controls[:, None], memory.recent[:, : history - 1]], dim=1)
+        given = [memory.latent, memory.earlier, memory.picture, recent]
+        if self.motion.config.momentum:
+            still = memory.flow.ndim < 4  # the first frame has not come from anywhere
+            given.append(self.motion.no_flow(len(recent)) if still else memory.flow)
+        latents, known, moves, *left = self.motion.carried(self.tokenizer, *given)
+        parts = latents, torch.ones_like(memory.tau), known, moves, memory.latent, *left
+        return Carried(*(part[:, None] for part in parts))
+
+    def carry_clip(self, latents: Tensor, controls: Tensor) -> Tensor:
+        """What each frame of a clip [b t n c] starts from under controls [b t m]; zeros first."""
+        history, momentum = self.motion.config.history, self.motion.config.momentum
+        padded = F.pad(controls, (0, 0, history - 1, 0))
+        starts = [torch.zeros_like(latents[:, 0])]
+        flow = self.motion.no_flow(len(latents)) if momentum else None
+        for i in range(1, latents.shape[1]):
+            recent = padded[:, i : i + history].flip(1)
+            before, earlier = latents[:, i - 1], latents[:, max(i - 2, 0)]
+            moved, _, _, went, _ = self.motion.carried(
+                self.tokenizer, before, earlier, self.picture(before), recent, flow
+            )
+            flow = went if momentum else None
+            starts.append(moved)
+        return torch.stack(starts, dim=1)
+
+    def carry_at(self, latents: Tensor, controls: Tensor, at: Tensor) -> tuple[Tensor, ...]:
+        """What `Motion.carried` returns for the frames `at` [k] of clips [b t n c] under controls
+        [b t m], as [b*k ...]. Before a clip its first frame stood still and no key was held.
+        """
+        before, earlier = (rows(latents, at - back) for back in (1, 2))
+        recent = windows(controls, at, self.motion.config.history).flip(1)
+        flow = self.flow_at(latents, controls, at - 1)
+        return self.motion.carried(
+            self.tokenizer, before, earlier, self.picture(before), recent, flow
+        )
+
+    def flow_at(self, latents: Tensor, controls: Tensor, at: Tensor) -> Tensor | None:
+        """The flows [b*k 2 h' w'] that led to the frames `at` [k] of clips [b t n c] under controls
+        [b t m]; None without momentum.
+        """
+        if not self.motion.config.momentum:
+            return None
+        seen = torch.stack([rows(latents, at - back) for back in reversed(range(FELT))], dim=1)
+        return self.motion.flow_of(
+            seen, windows(controls, at, self.motion.config.history + FELT - 3)
+        )
+
+    def real(self, frames: Tensor) -> Tensor | None:
+        """Real frames uint8 [... H W 3] as they are moved on [... 3 H W]; None where that is done
+        with their latents decoded, as it is without detail.
+        """
+        if not self.motion.config.detail:
+            return None
+        flat = to_float(frames.to(self.motion.places.device).flatten(0, -4))
+        return flat.unflatten(0, frames.shape[:-3])
+
+    def picture(self, latent: Tensor, carried: Carried | None = None) -> Tensor:
+        """The frame [b 3 H W] of latents [b n c], as it is shown and the next one moved from it.
+
+        With `carried`, what it started from, it keeps the detail of the one before.
+        """
+        decoded = self.tokenizer.pictures(latent).float().clamp(0, 1)
+        if not self.motion.config.detail or carried is None or carried.picture.ndim < 5:
+            return decoded
+        return self.motion.shown(decoded, carried.picture[:, 0], carried.known[:, 0])
+
+
+def picture_of(
+    tokenizer: Tokenizer, carrier: Carrier | None, latent: Tensor, carried: Carried | None
+) -> Tensor:
+    """Latents [b n c] as the frame [b 3 H W] that is shown, in 0..1; without motion too."""
+    if carrier:
+        return carrier.picture(latent, carried)
+    return tokenizer.pictures(latent).float().clamp(0, 1)
+
+
+def rows(clips: Tensor, at: Tensor) -> Tensor:
+    """Frames `at` [k] of clips [b t ...] as [b*k ...]; before the first is the first."""
+    return clips[:, at.clamp_min(0)].flatten(0, 1)
+
+
+def windows(controls: Tensor, at: Tensor, length: int) -> Tensor:
+    """The last `length` controls at frames `at` [k] of clips [b t m], oldest first, as
+    [b*k length m]; zeros before a clip.
+    """
+    padded = F.pad(controls, (0, 0, length - 1, 0))
+    return padded[:, at[:, None] + torch.arange(length)].flatten(0, 1)

@@ -1,0 +1,42 @@
+"""Detail: what was sharp in the last picture stays sharp in the next one.
+
+A decoder gives back two thirds of a texture, and a dream goes through it at every frame. So what is
+shown takes its colours and shapes from the decoded latents, and its fine detail from the last
+picture, moved along the flow, where that was in the picture and both agree in the coarse. Video
+codecs predict their pictures in this way (motion compensation, Lu et al., arXiv 1812.00101, section
+3.3); here what is left over is dreamed.
+Shapes: b pictures, n latents of a frame, h w latent grid, H W pixels.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+AGREE = 0.2  # distance of two coarse colours, in 0..1 each, at which detail is given up
+SHARP = 2 / 3  # of PyTorch's cubic kernel (a = -0.75); with the linear one it is Catmull-Rom's
+
+
+def with_detail(decoded: Tensor, moved: Tensor, known: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Decoded pictures [b 3 H W] with the detail of moved ones, where `known` [b n] is 1."""
+    size = decoded.shape[-2:]
+    coarse, before = (F.adaptive_avg_pool2d(picture, grid) for picture in (decoded, moved))
+    apart = (coarse - before).square().sum(dim=1, keepdim=True)
+    weight = torch.exp(-apart / (2 * AGREE**2)) * (known >= 1).view(-1, 1, *grid)
+    weight, shift = (
+        F.interpolate(x, size=size, mode="bilinear") for x in (weight, coarse - before)
+    )
+    return (decoded + weight * (moved + shift - decoded)).clamp(0, 1)
+
+
+def sampled_sharply(pictures: Tensor, at: Tensor) -> Tensor:
+    """Pictures [b 3 H W] at the places `at` [b 2 H W] by Catmull and Rom's cubic; edges repeat.
+
+    Of all cubic kernels (Keys 1981) it is the one that neither blurs nor sharpens large shapes,
+    however often it is applied.
+    """
+    places = at.movedim(1, -1)
+    linear, cubic = (
+        F.grid_sample(pictures, places, mode, "border", align_corners=False)
+        for mode in ("bilinear", "bicubic")
+    )
+    return (linear + SHARP * (cubic - linear)).clamp(0, 1)
