@@ -54,8 +54,8 @@ def world(config: WorldConfig = WORLD) -> WorldTransformer:
     return network
 
 
-def motion() -> Motion:
-    return stirred(Motion(MOTION)).eval()
+def motion(**how: bool) -> Motion:
+    return stirred(Motion(replace(MOTION, **how))).eval()
 
 
 def stirred(network: torch.nn.Module) -> torch.nn.Module:

@@ -211,3 +211,40 @@ def test_players_share_a_batch_and_part_again(network, carrier):
 def test_sizes_that_do_not_fit_are_refused_in_a_sentence():
     with pytest.raises(UserError, match="must be at least 1"):
         dataclasses.replace(MOTION, history=0)
+
+
+def test_momentum_begins_as_a_network_without():
+    torch.manual_seed(0)
+    old = stirred(Motion(MOTION))
+    new = Motion(dataclasses.replace(MOTION, momentum=True))
+    new.load_state_dict(old.state_dict(), strict=False)
+    given = torch.randn(2, LATENTS, 4), torch.randn(2, LATENTS, 4), torch.ones(2, 3, 6)
+    before = torch.randn(2, 2, 4, 12)
+    torch.testing.assert_close(new(*given, before), old(*given))
+
+
+def test_with_momentum_the_flow_depends_on_the_one_before():
+    network = motion(momentum=True).requires_grad_(False)
+    given = torch.randn(1, LATENTS, 4), torch.randn(1, LATENTS, 4), torch.ones(1, 3, 6)
+    still, before = network.no_flow(1), torch.randn(1, 2, 4, 12)
+    assert torch.equal(network(*given), network(*given, still))
+    assert not torch.equal(network(*given), network(*given, before))
+
+
+def test_the_flow_of_a_clip_is_the_one_that_a_cache_remembers(network):
+    """By two roads at the third frame, for which both begin with the first; a cache goes on so."""
+    frames = 3
+    carrier = Carrier(
+        motion(momentum=True).requires_grad_(False), tokenizer().requires_grad_(False)
+    )
+    latents, _, controls = clip(batch=2, frames=frames)
+    cache = filled(network, carrier, latents, controls)
+    at = torch.tensor([frames - 1])
+    found = carrier.flow_at(latents, controls, at)
+    torch.testing.assert_close(found, cache.memory.flow, **CLOSE)
+    start = carrier.carry(cache, controls[:, 0])
+    longer = torch.cat([controls, controls[:, :1]], dim=1)
+    latent, *_ = carrier.carry_at(torch.cat([latents, latents[:, :1]], 1), longer, at + 1)
+    torch.testing.assert_close(latent, start.latents[:, 0], **CLOSE)
+    whole = carrier.carry_clip(torch.cat([latents, latents[:, :1]], 1), longer)
+    torch.testing.assert_close(whole[:, -1], start.latents[:, 0], **CLOSE)

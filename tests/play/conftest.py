@@ -34,10 +34,18 @@ def loaded_moving(moving_folder) -> Engine:
     return load_engine(moving_folder, speed="plain")
 
 
-@pytest.fixture(params=["still", "moving"])
-def either(request, loaded, loaded_moving) -> Engine:
-    """A fresh player in a world without and in one with a motion network."""
-    return entered(loaded if request.param == "still" else loaded_moving)
+@pytest.fixture(scope="session")
+def loaded_keeping(tmp_path_factory) -> Engine:
+    """A world whose motion has momentum and keeps detail."""
+    folder = tmp_path_factory.mktemp("worlds") / "keeping"
+    return load_engine(save_world(folder, moving=True, momentum=True, detail=True), speed="plain")
+
+
+@pytest.fixture(params=["still", "moving", "keeping"])
+def either(request, loaded, loaded_moving, loaded_keeping) -> Engine:
+    """A fresh player in a world without motion, with it, and with all that it can do."""
+    of = {"still": loaded, "moving": loaded_moving, "keeping": loaded_keeping}
+    return entered(of[request.param])
 
 
 def entered(loaded):

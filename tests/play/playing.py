@@ -29,11 +29,12 @@ MOTION = MotionConfig(
 )
 
 
-def save_world(folder, moving=False, seed=0, step=None):
+def save_world(folder, moving=False, seed=0, step=None, **how):
     """Write a world with or without a motion network, whose weights are always the same; another
-    `seed` gives another transformer, as if it had been trained on."""
+    `seed` gives another transformer, as if it had been trained on. `how` motion is otherwise."""
     torch.manual_seed(0)
-    motion = tiny.stirred(Motion(MOTION)).eval() if moving else None
+    sizes = dataclasses.replace(MOTION, **how)
+    motion = tiny.stirred(Motion(sizes)).eval() if moving else None
     world = dataclasses.replace(tiny.WORLD, history=MOTION.history if motion else 0)
     tokenizer = tiny.tokenizer()
     torch.manual_seed(seed)

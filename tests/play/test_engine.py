@@ -91,6 +91,16 @@ def test_reset_shows_the_last_frame_of_the_scene_as_the_tokenizer_sees_it(engine
     assert engine.frame_index == 0 and engine.scene is scene
 
 
+def test_a_world_that_keeps_detail_shows_the_scene_itself(loaded_keeping):
+    engine, scene = Engine(loaded_keeping.world), loaded_keeping.scenes[0]
+    np.testing.assert_array_equal(engine.reset(scene, seed=1), scene.frames[-1])
+    picture = engine.cache.memory.picture[0].movedim(0, -1) * 255
+    np.testing.assert_allclose(picture, scene.frames[-1], atol=1e-3)
+    frame = engine.step(np.zeros(6, np.float32))
+    picture = engine.cache.memory.picture[0].movedim(0, -1) * 255
+    np.testing.assert_array_equal(frame, picture.round())
+
+
 def test_restoring_a_snapshot_replays_to_the_bit_with_its_settings(either):
     engine = either
     set_to(engine, **STOCHASTIC)

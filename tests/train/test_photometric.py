@@ -1,5 +1,6 @@
 """The motion stage: pairs of frames with the keys between them, learned in a few updates."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ from worldmodel.data.clips import Span
 from worldmodel.model.motion import Motion
 from worldmodel.model.tokenizer import to_float
 from worldmodel.train.loop import train
-from worldmodel.train.objectives.photometric import Photometric
+from worldmodel.train.objectives.photometric import Photometric, still_true
 
 STRIDE = 3  # pixels that a key moves the view
 
@@ -36,12 +37,12 @@ def panorama_store(seed, count=120):
     )
 
 
-def objective(**changes):
+def objective(momentum=False, **changes):
     train_set, heldout = panorama_store(0), panorama_store(1)
     latents = np.arange(120, dtype=np.float16)[:, None, None] / 120  # each says its row
     latents = np.broadcast_to(latents, (120, LATENTS, 4))
-    config = quick(**changes)
-    return Photometric(train_set, latents, heldout, latents, config, tokenizer(), MOTION)
+    config, sizes = quick(**changes), replace(MOTION, momentum=momentum)
+    return Photometric(train_set, latents, heldout, latents, config, tokenizer(), sizes)
 
 
 def test_a_batch_is_a_function_of_seed_and_step():
@@ -63,8 +64,9 @@ def test_keys_are_those_that_led_to_the_picture_after():
         np.testing.assert_array_equal(keys[i], store.controls[[row - 2, row - 1, row]])
 
 
-def test_the_gradient_reaches_every_weight():
-    chosen, network = objective(), motion()
+@pytest.mark.parametrize("momentum", [False, True])
+def test_the_gradient_reaches_every_weight(momentum):
+    chosen, network = objective(momentum), motion(momentum=momentum)
     batch = chosen.batch(0)
     chosen.loss(network, batch, 0)[0].backward()
     assert [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
@@ -88,11 +90,49 @@ def test_the_true_flow_costs_almost_nothing():
     assert chosen.validate(Knows())["over_repeat"] > 5
 
 
-def test_a_few_updates_beat_repeating(tmp_path):
+@pytest.mark.parametrize("momentum", [False, True])
+def test_a_few_updates_beat_repeating(tmp_path, momentum):
     config = quick(steps=60, batch=16, learning_rate=2e-2, ema=0.5, bf16=False, log_every=20)
-    network, chosen = Motion(MOTION), objective(batch=16)
+    chosen = objective(momentum, batch=16)
+    network = Motion(replace(MOTION, momentum=momentum))
     before = chosen.validate(network.requires_grad_(False))["over_repeat"]
     average = train(network.requires_grad_(True), chosen, config, tmp_path)
     assert before == pytest.approx(0, abs=0.3)
-    assert chosen.validate(average)["over_repeat"] > 2
+    after = chosen.validate(average)
+    assert after["over_repeat"] > 2
+    assert not momentum or after["over_repeat_3"] > 2
     assert (tmp_path / "step-000060.png").is_file()
+
+
+def test_with_momentum_the_controls_of_a_flow_are_those_up_to_its_frame():
+    """Of three rounds the first leads to the row after the four that are seen."""
+    chosen = objective(momentum=True)
+    store, starts = chosen.store, np.sort(chosen.sampler.draw(0, 4))
+    pictures, seen, keys = chosen.batch(0)
+    told = []
+    network = motion(momentum=True).requires_grad_(False)
+    forward = network.forward
+    network.forward = lambda *given: (told.append(given), forward(*given))[1]
+    list(chosen.moved_on(network, pictures, seen, keys))
+    for i, row in enumerate(starts + chosen.clip - 3):
+        rows = [
+            row - 2,
+            row - 1,
+            row,
+            row + 1,
+            row + 2,
+        ]  # two flows to know the speed, three rounds
+        for given, at in zip(told, rows, strict=True):
+            held = store.controls[[at, at - 1, at - 2]]
+            np.testing.assert_array_equal(given[2][i], held)
+        shown = [round(120 * float(x)) for x in seen[i, :, 0, 0]]
+        assert shown == [row - 4, row - 3, row - 2, row - 1]
+
+
+def test_a_place_is_true_as_long_as_it_was_in_the_picture():
+    """Looking 12 pixels further to the right twice, 24 of 48 columns are left."""
+    flow, true = torch.zeros(1, 2, 4, 12), torch.ones(1, 1, 16, 48)
+    flow[:, 0] = 0.5
+    for left in (36, 24):
+        true = still_true(true, flow)
+        assert true[0, 0, 0].round().int().tolist() == [1] * left + [0] * (48 - left)
