@@ -8,8 +8,9 @@ from tiny import MOVING_WORLD, motion, quick, tokenizer, world
 from worldmodel.checkpoint import CheckpointConfig, load_checkpoint, save_checkpoint, tokenizer_hash
 from worldmodel.data.clips import FrameStore
 from worldmodel.errors import UserError
+from worldmodel.train.aside import draw_aside
 from worldmodel.train.distilling import train_decoder, train_distilled
-from worldmodel.train.judging import draw_aside, dream_figures, judge_world, sharpness
+from worldmodel.train.judging import dream_figures, judge_world, sharpness
 from worldmodel.train.latents import LatentClips, encode_frames
 from worldmodel.train.objectives.decoder_stage import (
     DecoderConfig,

@@ -13,10 +13,10 @@ from worldmodel.data.clips import ClipSampler, FrameStore
 from worldmodel.data.provenance import read_sources, source_of, write_sources
 from worldmodel.diffusion.rollout import prefill, rollout
 from worldmodel.model.motion import Carrier
+from worldmodel.train.aside import draw_aside, set_aside
 from worldmodel.train.config import TrainConfig
 from worldmodel.train.devices import on_its_device
 from worldmodel.train.finished import open_world, play_setting
-from worldmodel.train.judging import draw_aside, set_aside
 from worldmodel.train.jumps import with_jumps
 from worldmodel.train.latents import LatentClips
 from worldmodel.train.loop import train

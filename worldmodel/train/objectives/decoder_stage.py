@@ -17,8 +17,9 @@ from worldmodel.errors import UserError
 from worldmodel.model.motion import Carrier, Motion
 from worldmodel.model.tokenizer import Tokenizer, to_float
 from worldmodel.model.transformer import WorldTransformer
+from worldmodel.train.aside import AsideClips, set_aside
 from worldmodel.train.config import TrainConfig
-from worldmodel.train.judging import AsideClips, decoded, dream_figures, dreamed, set_aside, sheet
+from worldmodel.train.judging import decoded, dream_figures, dreamed, sheet
 from worldmodel.train.latents import LatentClips
 from worldmodel.train.metrics import psnr
 from worldmodel.train.objectives.patch_critic import PatchCritic, critic_loss, student_loss
