@@ -135,3 +135,8 @@ def test_judging_draws_a_picture_and_refuses_unknown_features(arrays, checkpoint
     assert (tmp_path / "a.png").is_file()
     with pytest.raises(UserError, match="unknown features 'vgg'; choose one of lite0, lite2"):
         judge_world(arrays, checkpoint, features="vgg")
+
+
+def test_judging_beside_a_teacher_tells_the_gap_of_few_looks(arrays, checkpoint):
+    figures = judge_world(arrays, checkpoint, clips=2, teacher=checkpoint, heldout=True)
+    assert figures["gap_2"] == figures["teacher_gap_2"] > 0
