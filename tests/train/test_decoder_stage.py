@@ -8,9 +8,12 @@ from tiny import MOVING_WORLD, motion, quick, tokenizer, world
 from worldmodel.checkpoint import CheckpointConfig, load_checkpoint, save_checkpoint, tokenizer_hash
 from worldmodel.data.clips import FrameStore
 from worldmodel.errors import UserError
+from worldmodel.model.critic import PatchCritic
+from worldmodel.train.aside import draw_aside
 from worldmodel.train.distilling import train_decoder, train_distilled
-from worldmodel.train.judging import draw_aside, dream_figures, judge_world, sharpness
+from worldmodel.train.judging import dream_figures, judge_world, sharpness
 from worldmodel.train.latents import LatentClips, encode_frames
+from worldmodel.train.objectives.critics import hinge_loss, hinge_opinion
 from worldmodel.train.objectives.decoder_stage import (
     DecoderConfig,
     DecoderDuel,
@@ -18,7 +21,6 @@ from worldmodel.train.objectives.decoder_stage import (
     Pool,
 )
 from worldmodel.train.objectives.distil_config import DistilConfig
-from worldmodel.train.objectives.patch_critic import PatchCritic, critic_loss, student_loss
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +73,10 @@ def test_the_gradient_reaches_the_decoder_and_the_critic_and_nothing_else(arrays
 
 def test_critic_and_student_each_learn_from_their_own_loss():
     critic, made = PatchCritic(width=4), torch.rand(2, 3, 16, 16, requires_grad=True)
-    student_loss(critic, made).backward()
+    hinge_opinion(critic, made).backward()
     assert made.grad.any() and all(p.grad is None for p in critic.parameters())
     made.grad = None
-    critic_loss(critic, torch.rand(2, 3, 16, 16), made).backward()
+    hinge_loss(critic, torch.rand(2, 3, 16, 16), made).backward()
     assert made.grad is None and all(p.grad is not None for p in critic.parameters())
 
 
@@ -83,7 +85,7 @@ def test_a_critic_learns_to_tell_noise_from_stripes():
     critic, stripes = PatchCritic(width=8), (torch.arange(16) % 2.0).expand(4, 3, 16, 16)
     optimiser = torch.optim.Adam(critic.parameters(), 3e-3)
     for _ in range(30):
-        critic_loss(critic, stripes, torch.rand(4, 3, 16, 16)).backward()
+        hinge_loss(critic, stripes, torch.rand(4, 3, 16, 16)).backward()
         optimiser.step()
         optimiser.zero_grad()
     with torch.no_grad():
@@ -133,3 +135,8 @@ def test_judging_draws_a_picture_and_refuses_unknown_features(arrays, checkpoint
     assert (tmp_path / "a.png").is_file()
     with pytest.raises(UserError, match="unknown features 'vgg'; choose one of lite0, lite2"):
         judge_world(arrays, checkpoint, features="vgg")
+
+
+def test_judging_beside_a_teacher_tells_the_gap_of_few_looks(arrays, checkpoint):
+    figures = judge_world(arrays, checkpoint, clips=2, teacher=checkpoint, heldout=True)
+    assert figures["gap_2"] == figures["teacher_gap_2"] > 0

@@ -10,7 +10,8 @@ from worldmodel.data.clips import FrameStore
 from worldmodel.diffusion.schedules import even_times
 from worldmodel.errors import UserError
 from worldmodel.model.carrier import Carrier
-from worldmodel.train.judging import dreamed_latents, set_aside
+from worldmodel.train.aside import set_aside
+from worldmodel.train.judging import dreamed_latents
 from worldmodel.train.jumps import with_jumps
 from worldmodel.train.latents import LatentClips, carry_frames, encode_frames
 from worldmodel.train.loop import train

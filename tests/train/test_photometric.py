@@ -87,7 +87,13 @@ def test_the_true_flow_costs_almost_nothing():
     true, _ = chosen.loss(Knows(), batch, 0)
     still, _ = chosen.loss(lambda *given: 0 * Knows()(*given), batch, 0)
     assert true < 0.2 * still
-    assert chosen.validate(Knows())["over_repeat"] > 5
+    figures = chosen.validate(Knows())
+    assert figures["over_repeat"] > 5 and figures["psnr_lost"] > 5
+
+
+def test_who_does_not_heed_the_keys_loses_nothing_by_others():
+    figures = objective().validate(lambda *given: 0 * Knows()(*given))
+    assert figures["psnr_lost"] == figures["over_repeat"] == 0
 
 
 @pytest.mark.parametrize("momentum", [False, True])

@@ -48,6 +48,9 @@ JUDGE = {
     "guidance": "guidance on the keys; the world's own unless given",
     "features": "network whose features measure a distance, lite0 or lite2; none unless given",
     "picture": "PNG to write, truth above dream",
+    "teacher": "world whose 16 looks few ones are compared with",
+    "teacher_guidance": "guidance on the keys of the teacher",
+    "heldout": "judge on held-out episodes, for figures that are stated and not for choices",
 }
 
 

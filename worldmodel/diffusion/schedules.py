@@ -1,5 +1,7 @@
 """Noise levels: the ones a sampler visits, the ones training draws."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -18,6 +20,14 @@ def visited_levels(steps: int, warm_start: float = 0.0) -> tuple[float, ...]:
     looks = max(1, steps - 1)  # after the first one at noise, which a single look leaves out
     warm = tuple(warm_start + (1 - warm_start) * i / looks for i in range(looks + 1))
     return warm if steps == 1 else (0.0, *warm)
+
+
+def draw_segments(
+    count: int, steps: int, warm_start: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Levels [count] where jumps of play begin and where they end, each as often."""
+    ends = torch.tensor(list(pairwise(visited_levels(steps, warm_start))))
+    return ends[torch.randint(len(ends), (count,), generator=generator)].unbind(1)
 
 
 def level_weight(tau: Tensor, floor: float = 0.1) -> Tensor:

@@ -1,8 +1,6 @@
-"""A critic of latent frames: place by place, does this frame belong to what it started from?
+"""Critics, which tell real frames from made ones patch by patch (Isola et al., arXiv 1611.07004).
 
-A patch discriminator (Isola et al., arXiv 1611.07004) in latent space (Lin et al., arXiv
-2501.08316), so small that it costs little beside the world that it judges.
-Shapes: b frames, n latents of a frame, c channels, h w latent grid.
+Shapes: b frames, n latents of a frame, c channels, h w latent grid, H W pixels.
 """
 
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 SLOPE = 0.2  # of the leaky rectifier
+FOLD = 2  # pixels to a side that the first convolution of a critic of pictures sees as one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +27,8 @@ class CriticConfig:
 class Critic(nn.Module):
     """critic(frames, started_from, before [b n c]) -> scores [b s], real frames higher.
 
+    It judges latents (Lin et al., arXiv 2501.08316): does this frame belong to what it started from
+    and to the one before? So small that it costs little beside the world that it judges.
     One score for each place and one for each square of two by two places.
     """
 
@@ -50,3 +51,26 @@ class Critic(nn.Module):
         x = F.leaky_relu(x, SLOPE)
         far = self.far(F.leaky_relu(self.down(x), SLOPE))
         return torch.cat([self.near(x).flatten(1), far.flatten(1)], dim=1).float()
+
+
+class PatchCritic(nn.Module):
+    """critic(pictures [b 3 H W] in 0..1) -> scores [b H/4 W/4], positive where it looks real.
+
+    A score rests on 22x22 pixels: textures and edges, not the scene.
+    """
+
+    def __init__(self, width: int = 48) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.PixelUnshuffle(FOLD),
+            nn.Conv2d(3 * FOLD**2, width, 3, padding=1),
+            nn.LeakyReLU(SLOPE),
+            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),
+            nn.LeakyReLU(SLOPE),
+            nn.Conv2d(2 * width, 2 * width, 3, padding=1),
+            nn.LeakyReLU(SLOPE),
+            nn.Conv2d(2 * width, 1, 1),
+        )
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.layers(pictures * 4 - 2)[:, 0].float()

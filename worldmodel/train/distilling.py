@@ -13,10 +13,12 @@ from worldmodel.data.clips import ClipSampler, FrameStore
 from worldmodel.data.provenance import read_sources, source_of, write_sources
 from worldmodel.diffusion.rollout import prefill, rollout
 from worldmodel.model.carrier import Carrier
+from worldmodel.model.critic import PatchCritic
+from worldmodel.train.aside import draw_aside, set_aside
 from worldmodel.train.config import TrainConfig
 from worldmodel.train.devices import on_its_device
 from worldmodel.train.finished import open_world, play_setting
-from worldmodel.train.judging import draw_aside, set_aside
+from worldmodel.train.gradients import without_noise
 from worldmodel.train.jumps import with_jumps
 from worldmodel.train.latents import LatentClips
 from worldmodel.train.loop import train
@@ -29,7 +31,6 @@ from worldmodel.train.objectives.decoder_stage import (
 from worldmodel.train.objectives.distil_config import DistilConfig
 from worldmodel.train.objectives.distillation import JUMPING, Distillation
 from worldmodel.train.objectives.moment import Distilled
-from worldmodel.train.objectives.patch_critic import PatchCritic
 from worldmodel.train.stages import latent_clips, note_configuration
 from worldmodel.train.state import saved_step, write_atomically
 
@@ -126,7 +127,7 @@ def dreamed_pool(
         latents, controls = clips.draw(part, length)[:2]
         cache = world.network.empty_cache(len(part))
         noise = torch.randn(latents[:, window:].shape, generator=draw)
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16), without_noise():
             prefill(world.network, cache, latents[:, :window], controls[:, :window], carrier)
             dream = rollout(
                 world.network, cache, controls[:, window:], noise, carrier=carrier,

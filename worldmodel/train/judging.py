@@ -4,8 +4,7 @@ Choices between stages are made on these; held-out episodes are for `worldmodel 
 Shapes: b clips, t frames, n latents of a frame, c channels, m controls.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from worldmodel.data.clips import ClipSampler, FrameStore, Span, gather
+from worldmodel.data.clips import FrameStore
 from worldmodel.diffusion.rollout import prefill, rollout
 from worldmodel.diffusion.samplers import sampler_named
 from worldmodel.diffusion.schedules import even_times
@@ -22,13 +21,13 @@ from worldmodel.model.carrier import Carrier
 from worldmodel.model.efficientnet import VARIANTS, load_efficientnet
 from worldmodel.model.tokenizer import Tokenizer, to_float, to_uint8
 from worldmodel.model.transformer import WorldTransformer
+from worldmodel.train.aside import FRAMES, AsideClips, draw_aside, draw_judged
 from worldmodel.train.finished import open_world, play_setting
+from worldmodel.train.gaps import gap_figures
 from worldmodel.train.metrics import psnr
 from worldmodel.train.objectives.perceptual import feature_distance
 from worldmodel.train.pictures import save_sheet
 
-ASIDE = 20  # one in so many training episodes is kept aside, the last ones
-FRAMES = (1, 2, 4, 8, 16)  # on the world's own output, in the figures
 PART = 64  # frames decoded at once
 DEEP = 5  # stages of a network whose features are compared, to a sixteenth of the picture
 
@@ -38,11 +37,14 @@ Distance = Callable[[Tensor, Tensor], Tensor]  # of frames uint8 [n H W 3], a va
 def judge_world(
     data: Path, checkpoint: Path, *, clips: int = 24, steps: int | None = None,
     warm_start: float | None = None, sampler: str | None = None, guidance: float | None = None,
-    features: str | None = None, picture: Path | None = None,
+    features: str | None = None, picture: Path | None = None, teacher: Path | None = None,
+    teacher_guidance: float = 1.0, heldout: bool = False,
 ) -> dict[str, float]:  # fmt: skip
     """Figures of rollouts on training episodes kept aside; settings are the world's unless given.
 
-    `features` names the network (lite0, lite2) whose feature distance is measured as well.
+    `features` names the network (lite0, lite2) whose feature distance is measured as well. With a
+    `teacher` also how far few looks end from the teacher's many (`gap_figures`). `heldout` takes
+    held-out episodes, for figures that are stated and not for choices.
     """
     if features not in (None, *VARIANTS):
         raise UserError(f"unknown features {features!r}; choose one of {', '.join(VARIANTS)}")
@@ -53,9 +55,7 @@ def judge_world(
     setting |= {"times": even_times(steps)} if steps else {}
     setting |= {"sampler": sampler_named(sampler)} if sampler else {}
     carrier = Carrier(world.motion, world.tokenizer) if world.motion else None
-    judged = draw_aside(
-        FrameStore(data / "train"), world.tokenizer, clips, world.config.world.window
-    )
+    judged = _clips(data, heldout, world.tokenizer, clips, world.config.world.window)
     world.network.to(memory_format=torch.channels_last)
     frames = dreamed(world.network, world.tokenizer, carrier, judged, **setting)
     if picture:
@@ -63,45 +63,21 @@ def judge_world(
     distances = {features: features_distance(features)} if features else {}
     own = dream_figures(decoded(world.tokenizer, judged.latents[:, judged.context :]), judged)
     figures = {"tokenizer_sharpness": own["sharpness_1"]}
-    return figures | dream_figures(frames, judged, distances)
-
-
-def set_aside(episodes: Sequence[Span]) -> tuple[Sequence[Span], Sequence[Span]]:
-    """Training episodes to learn from, and those to choose on. Raises UserError when only one."""
-    if len(episodes) < 2:
-        raise UserError(
-            "there is one training episode, none can be kept aside to choose on; collect more"
+    figures |= dream_figures(frames, judged, distances)
+    if teacher:
+        taught = open_world(teacher, data).network.to(memory_format=torch.channels_last)
+        setting.pop("times")
+        figures |= gap_figures(
+            world.network, taught, carrier, judged, teacher_guidance=teacher_guidance, **setting
         )
-    count = max(1, len(episodes) // ASIDE)
-    return episodes[:-count], episodes[-count:]
+    return figures
 
 
-@dataclass(frozen=True)
-class AsideClips:
-    """Clips of training episodes kept aside: `context` real frames, then those to be dreamed."""
-
-    frames: Tensor  # uint8 [b t H W 3]
-    latents: Tensor  # float32 [b t n c]
-    controls: Tensor  # float32 [b t m]
-    context: int
-
-    @property
-    def truth(self) -> Tensor:
-        return self.frames[:, self.context :]
-
-
-@torch.no_grad()
-def draw_aside(
-    store: FrameStore, tokenizer: Tokenizer, count: int, context: int, horizon: int = max(FRAMES)
-) -> AsideClips:
-    """`count` clips, drawn in proportion to their motion with a fixed seed."""
-    length, (_, aside) = context + horizon, set_aside(store.episodes)
-    drawn = ClipSampler(aside, store.motion, length=length, seed=5, moving=1.0).draw(0, count)
-    frames, controls = (
-        torch.from_numpy(gather(array, drawn, length)) for array in (store.frames, store.controls)
-    )
-    latents = torch.stack([tokenizer.encode(clip) for clip in frames])
-    return AsideClips(frames, latents, controls.float(), context)
+def _clips(data: Path, heldout: bool, tokenizer: Tokenizer, count: int, context: int) -> AsideClips:
+    if not heldout:
+        return draw_aside(FrameStore(data / "train"), tokenizer, count, context)
+    store = FrameStore(data / "heldout")
+    return draw_judged(store, store.episodes, tokenizer, count, context)
 
 
 @torch.no_grad()

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from worldmodel.diffusion.path import noised
 from worldmodel.model.carrier import Carrier
 from worldmodel.model.critic import Critic
 from worldmodel.model.transformer import WorldTransformer
+from worldmodel.train.objectives.critics import paired_loss, paired_opinion
 from worldmodel.train.objectives.own_past import own_past
 from worldmodel.train.objectives.rectified_flow import RectifiedFlow, shown_carried
 
@@ -46,9 +45,7 @@ class WithCritic(nn.Module):
 class Adversarial:
     """Alternates the flow objective with frames dreamed as play dreams them, judged by a critic.
 
-    Needs a world with motion. Scores are compared in pairs of a real and a dreamed frame from the
-    same start (relativistic, Jolicoeur-Martineau, arXiv 1807.00734), with the critic's slope kept
-    small at both (Huang et al., arXiv 2501.05441), measured by noise as in arXiv 2501.08316.
+    Needs a world with motion. Real and dreamed frames are compared in pairs from the same start.
     """
 
     def __init__(self, flow: RectifiedFlow, carrier: Carrier, config: AdversarialConfig) -> None:
@@ -68,29 +65,13 @@ class Adversarial:
         draw = torch.Generator().manual_seed(self.flow.seed * 1_000_003 + step)
         fake, real, start, before = self.dreamed(network.world, clean, controls, carried, draw)
         error = ((fake - real).square() * self.flow.weights).mean()
-        frozen = {name: p.detach() for name, p in network.critic.named_parameters()}
-        with torch.no_grad():
-            told = network.critic(real, start, before)
-        opinion = functional_call(network.critic, frozen, (fake, start, before))
-        fooled = F.softplus(told - opinion).mean()
-        caught, slope = self.critics_loss(network.critic, fake.detach(), real, start, before, draw)
+        shown = real, fake, start, before
+        fooled = paired_opinion(network.critic, *shown)
+        caught, slope = paired_loss(network.critic, *shown, spread=self.config.spread, draw=draw)
         wanted = self.config.regression * error + self.config.weight * fooled
         loss = wanted + caught + self.config.penalty * slope
         values = {"error": error, "fooled": fooled, "caught": caught, "slope": slope}
         return loss, {name: TURN * value.detach() for name, value in values.items()}
-
-    def critics_loss(
-        self, critic: Critic, fake: Tensor, real: Tensor, start: Tensor, before: Tensor,
-        draw: torch.Generator,
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """How badly the critic tells real from dreamed, and its squared slope at both."""
-        spread = self.config.spread
-        noise = spread * torch.randn(real.shape, generator=draw)
-        frames = torch.cat([real, fake, real + noise, fake + noise])
-        scores = critic(frames, start.repeat(4, 1, 1), before.repeat(4, 1, 1)).chunk(4)
-        caught = F.softplus(scores[1] - scores[0]).mean()
-        moved = sum((scores[i + 2] - scores[i]).square().mean() for i in (0, 1))
-        return caught, moved / spread**2
 
     def dreamed(
         self, world: WorldTransformer, clean: Tensor, controls: Tensor, carried: Tensor,

@@ -5,12 +5,10 @@ segments as play has looks; with one it is the classic consistency distillation 
 2303.01469). The teacher's guidance on actions is baked in.
 """
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor
 
-from worldmodel.diffusion.schedules import visited_levels
+from worldmodel.diffusion.schedules import draw_segments
 from worldmodel.train.objectives.distil_config import DistilConfig
 from worldmodel.train.objectives.moment import (
     Distilled,
@@ -31,8 +29,7 @@ def consistency(
     The target is where the slow average jumps to after one Euler step of the teacher.
     """
     tau, after, stop = draw_steps(len(moment.clean), draw, config)
-    noise = torch.randn(moment.clean.shape, generator=draw)
-    z = seen_noisy(moment, noise, tau, config.warm_start, config.warm_share, draw)
+    z = seen_noisy(moment, tau, draw, config)
     with without_gradients(z.device):
         taught = guided_look(network, moment, z, tau, config.guidance)
         nearer = jumped(z, taught, tau, after - tau)
@@ -47,8 +44,7 @@ def draw_steps(
     count: int, draw: torch.Generator, config: DistilConfig
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Levels before and after a step of the teacher, and where their segment ends [count]."""
-    ends = torch.tensor(list(pairwise(visited_levels(config.looks, config.warm_start))))
-    start, stop = ends[torch.randint(len(ends), (count,), generator=draw)].unbind(1)
+    start, stop = draw_segments(count, config.looks, config.warm_start, draw)
     place = torch.randint(config.substeps, (count,), generator=draw)
     tau = start + (stop - start) * place / config.substeps
     after = start + (stop - start) * (place + 1) / config.substeps

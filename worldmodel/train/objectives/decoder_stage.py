@@ -15,14 +15,16 @@ from torch import Tensor, nn
 
 from worldmodel.errors import UserError
 from worldmodel.model.carrier import Carrier
+from worldmodel.model.critic import PatchCritic
 from worldmodel.model.motion import Motion
 from worldmodel.model.tokenizer import Tokenizer, to_float
 from worldmodel.model.transformer import WorldTransformer
+from worldmodel.train.aside import AsideClips, set_aside
 from worldmodel.train.config import TrainConfig
-from worldmodel.train.judging import AsideClips, decoded, dream_figures, dreamed, set_aside, sheet
+from worldmodel.train.judging import decoded, dream_figures, dreamed, sheet
 from worldmodel.train.latents import LatentClips
 from worldmodel.train.metrics import psnr
-from worldmodel.train.objectives.patch_critic import PatchCritic, critic_loss, student_loss
+from worldmodel.train.objectives.critics import hinge_loss, hinge_opinion
 from worldmodel.train.objectives.perceptual import PictureFeatures, feature_distance
 from worldmodel.train.objectives.reconstruction import gradient_loss
 from worldmodel.train.objectives.rounds import Move, gone_round, latents_of
@@ -118,8 +120,8 @@ class DecoderStage:
             loss, values["features"] = loss + self.decoder.perceptual * far, far.detach()
         if network.critic is not None:
             rise = min(1.0, (step + 1) / self.decoder.critic_warmup)
-            seen_through = student_loss(network.critic, made)
-            caught = critic_loss(network.critic, true, made)
+            seen_through = hinge_opinion(network.critic, made)
+            caught = hinge_loss(network.critic, true, made)
             loss = loss + self.decoder.critic * rise * seen_through + caught
             values |= {"critic": seen_through.detach(), "caught": caught.detach()}
         return loss, values

@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 
 from worldmodel.data.clips import ClipSampler
-from worldmodel.diffusion.rollout import next_frame, prefill
 from worldmodel.diffusion.schedules import even_times, level_weight
 from worldmodel.errors import UserError
 from worldmodel.model.carrier import Carrier
 from worldmodel.model.tokenizer import Tokenizer
 from worldmodel.model.transformer import WorldTransformer
+from worldmodel.train.aside import draw_aside, set_aside
 from worldmodel.train.config import TrainConfig
 from worldmodel.train.context import caches_at
-from worldmodel.train.judging import draw_aside, dream_figures, dreamed, set_aside, sheet
+from worldmodel.train.gaps import gap_figures
+from worldmodel.train.judging import dream_figures, dreamed, sheet
 from worldmodel.train.latents import LatentClips
 from worldmodel.train.objectives.consistency import consistency
 from worldmodel.train.objectives.distil_config import DistilConfig
@@ -35,7 +36,6 @@ METHODS = ("shortcut", "consistency", "reflow", "self_forcing")
 TAUGHT = ("consistency", "reflow")  # these look through the teacher's eyes as well
 JUMPING = ("shortcut", "consistency")  # these tell the network how far it jumps
 JUDGED = 12  # clips in the figures
-MANY = 16  # looks of the teacher that few ones are compared with
 
 
 class Distillation:
@@ -61,7 +61,6 @@ class Distillation:
         self.weights = channel_weights(tokenizer, torch.from_numpy(some).float())
         self.judged = draw_aside(store, tokenizer, JUDGED, window)
         self.features = PictureFeatures() if distil.perceptual else None
-        self.many: Tensor | None = None
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
         """Latents float32 [b t n c], controls [b t m] and, with motion, carried [b t n c]."""
@@ -134,30 +133,14 @@ class Distillation:
     def validate(self, network: Distilled) -> dict[str, float]:
         """Gap of few looks to the teacher's many, and figures of rollouts as play makes them."""
         frames = self._dreamed(network.student)
-        return {"gap": self.gap(network)} | dream_figures(frames, self.judged)
+        return self.gap(network) | dream_figures(frames, self.judged)
 
-    @torch.no_grad()
-    def gap(self, network: Distilled) -> float:
-        """Mean squared difference of the next frame in play's looks from the teacher's in MANY.
-
-        From the same noise, context and warm start, and without guidance.
-        """
-        if self.many is None:
-            self.many = self._next(network.teacher, MANY)
-        few = self._next(network.student, self.distil.looks)
-        return float((few - self.many).square().mean())
-
-    def _next(self, network: WorldTransformer, steps: int) -> Tensor:
-        at, judged = self.judged.context, self.judged
-        cache, keys = network.empty_cache(len(judged.latents)), judged.controls[:, at]
-        prefill(network, cache, judged.latents[:, :at], judged.controls[:, :at], self.carrier)
-        noise = torch.randn(
-            judged.latents[:, 0].shape, generator=torch.Generator().manual_seed(2)
-        )  # fmt: skip
-        return next_frame(
-            network, cache, keys, noise, times=even_times(steps),
-            carried=self.carrier and self.carrier.carry(cache, keys),
-            warm_start=self.distil.warm_start,
+    def gap(self, network: Distilled) -> dict[str, float]:
+        """See `gap_figures`; at the looks of play, the teacher guided as is baked in."""
+        distil = self.distil
+        return gap_figures(
+            network.student, network.teacher, self.carrier, self.judged, (distil.looks,),
+            distil.guidance if distil.objective in TAUGHT else 1.0, warm_start=distil.warm_start,
         )  # fmt: skip
 
     @torch.no_grad()

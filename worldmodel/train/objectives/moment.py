@@ -15,6 +15,7 @@ from worldmodel.diffusion.path import noised
 from worldmodel.model.cache import FrameCache, part
 from worldmodel.model.carrier import Carried
 from worldmodel.model.transformer import WorldTransformer
+from worldmodel.train.objectives.distil_config import DistilConfig
 
 LEAST = 1e-3  # distance from clean data by which a slope is divided
 
@@ -82,18 +83,16 @@ def aimed(z: Tensor, end: Tensor, tau: Tensor, jump: Tensor) -> Tensor:
     return z + share[:, None, None] * (end - z)
 
 
-def seen_noisy(
-    moment: Moment, noise: Tensor, tau: Tensor, warm_start: float, share: float,
-    draw: torch.Generator,
-) -> Tensor:  # fmt: skip
-    """Frames at levels tau [b] as play comes upon them.
+def seen_noisy(moment: Moment, tau: Tensor, draw: torch.Generator, config: DistilConfig) -> Tensor:
+    """Frames at levels tau [b] as play comes upon them, noise drawn first.
 
-    From `warm_start` on a `share` of them is what motion carried, noised, where it knows the
+    From the warm start on a share of them is what motion carried, noised, where it knows the
     place: play begins there with that and not with the truth.
     """
-    start = moment.clean
-    if moment.carried and warm_start:
-        warm = (torch.rand(len(tau), generator=draw) < share) & (tau >= warm_start)
+    noise, start = torch.randn(moment.clean.shape, generator=draw), moment.clean
+    if moment.carried and config.warm_start:
+        warm = torch.rand(len(tau), generator=draw) < config.warm_share
+        warm &= tau >= config.warm_start
         start = torch.where(warm[:, None, None], carried_start(moment, start), start)
     return noised(start, noise, tau)
 

@@ -4,12 +4,10 @@ Frans et al., arXiv 2410.12557, in the x-prediction form of Dreamer 4 (shortcut 
 2509.24527). The jumps are those that play makes and their halves.
 """
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor
 
-from worldmodel.diffusion.schedules import visited_levels
+from worldmodel.diffusion.schedules import draw_segments
 from worldmodel.train.objectives.distil_config import DistilConfig
 from worldmodel.train.objectives.moment import (
     Distilled,
@@ -45,8 +43,7 @@ def _plain(
     network: Distilled, moment: Moment, draw: torch.Generator, config: DistilConfig
 ) -> Result:
     tau = torch.rand(len(moment.clean), generator=draw)
-    noise = torch.randn(moment.clean.shape, generator=draw)
-    z = seen_noisy(moment, noise, tau, config.warm_start, config.warm_share, draw)
+    z = seen_noisy(moment, tau, draw, config)
     guess = look(network.student, moment.cache, moment, z, tau, torch.zeros_like(tau))
     return guess, moment.clean, tau
 
@@ -55,8 +52,7 @@ def _halved(
     network: Distilled, moment: Moment, draw: torch.Generator, config: DistilConfig
 ) -> Result:
     tau, jump, told = draw_jumps(len(moment.clean), draw, config)
-    noise = torch.randn(moment.clean.shape, generator=draw)
-    z = seen_noisy(moment, noise, tau, config.warm_start, config.warm_share, draw)
+    z = seen_noisy(moment, tau, draw, config)
     half = jump / 2
     with without_gradients(z.device):
         first = look(network.slow, moment.cache, moment, z, tau, told)
@@ -74,8 +70,7 @@ def draw_jumps(
     A jump of play is halved 0 to `halvings` - 1 times; the halves of the shortest ones are the
     plain flow, which is told 0.
     """
-    ends = torch.tensor(list(pairwise(visited_levels(config.looks, config.warm_start))))
-    start, stop = ends[torch.randint(len(ends), (count,), generator=draw)].unbind(1)
+    start, stop = draw_segments(count, config.looks, config.warm_start, draw)
     depth = torch.randint(config.halvings, (count,), generator=draw)
     pieces = 2.0**depth
     jump = (stop - start) / pieces
