@@ -5,7 +5,7 @@ Imports stand inside, so that `worldmodel --help` does not wait for PyTorch.
 
 import json
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from worldmodel.cli.command import Commands, Run, add_json
@@ -74,6 +74,10 @@ FLOW = {
 }
 
 
+SCORING = {
+    "keep": "one update of so many keeps the flow",
+    "known": "weight in the first look of places that motion knows",
+}
 ADVERSARIAL = {
     "weight": "of the critic's opinion",
     "regression": "of the squared error beside it",
@@ -168,21 +172,35 @@ def train_world(parser: ArgumentParser) -> Run:
 
 
 def train_adversarial(parser: ArgumentParser) -> Run:
-    from worldmodel.presets import FINISHING, cpu
     from worldmodel.train.finishing import train_adversarial
     from worldmodel.train.objectives.adversarial import AdversarialConfig
+
+    return _finishing(parser, train_adversarial, AdversarialConfig(), ADVERSARIAL)
+
+
+def train_scoring(parser: ArgumentParser) -> Run:
+    from worldmodel.train.finishing import train_scoring
+    from worldmodel.train.objectives.scoring import ScoringConfig
+
+    return _finishing(parser, train_scoring, ScoringConfig(), SCORING)
+
+
+def _finishing(
+    parser: ArgumentParser, stage: Callable, config: object, texts: Mapping[str, str]
+) -> Run:
+    from worldmodel.presets import FINISHING, cpu
 
     parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
     parser.add_argument("checkpoint", type=Path, help="world to begin with")
     text = "folder of the run; one begun there goes on (default: runs/sharp)"
     parser.add_argument("--run", type=Path, default=Path("runs/sharp"), help=text)
-    parts = (FINISHING, TRAIN), (cpu().flow, FLOW), (AdversarialConfig(), ADVERSARIAL)
-    for config, texts in parts:
-        add_changes(parser, config, texts)
+    parts = (FINISHING, TRAIN), (cpu().flow, FLOW), (config, texts)
+    for part, about in parts:
+        add_changes(parser, part, about)
 
     def run(options: Namespace) -> None:
-        config, flow, adversarial = (changed(c, options, texts) for c, texts in parts)
-        train_adversarial(options.data, options.checkpoint, options.run, config, flow, adversarial)
+        changes = (changed(part, options, about) for part, about in parts)
+        stage(options.data, options.checkpoint, options.run, *changes)
 
     return run
 
@@ -240,6 +258,7 @@ COMMANDS: Commands = {
     "train tokenizer": (train_tokenizer, "train the part that turns frames into latents and back"),
     "train motion": (train_motion, "train the part that moves the last frame as the keys say"),
     "train world": (train_world, "train the part that dreams the next frame"),
+    "train scoring": (train_scoring, "sharpen a finished world by scoring its dreams in pairs"),
     "train adversarial": (train_adversarial, "sharpen a finished world with a critic"),
     "scenes": (scenes, "give a world opening scenes from held-out episodes"),
 }

@@ -1,12 +1,13 @@
 """Stages that go on from a finished world."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from worldmodel.checkpoint import save_checkpoint
+from worldmodel.checkpoint import Checkpoint, save_checkpoint
 from worldmodel.data.clips import FrameStore
 from worldmodel.data.provenance import read_sources, source_of, write_sources
 from worldmodel.errors import UserError
@@ -18,6 +19,7 @@ from worldmodel.train.finished import open_world
 from worldmodel.train.loop import train
 from worldmodel.train.objectives.adversarial import Adversarial, AdversarialConfig, WithCritic
 from worldmodel.train.objectives.rectified_flow import FlowConfig, RectifiedFlow
+from worldmodel.train.objectives.scoring import Scoring, ScoringConfig
 from worldmodel.train.stages import latent_clips, note_configuration
 from worldmodel.train.state import saved_step
 
@@ -31,38 +33,91 @@ def train_adversarial(
     flow: FlowConfig,
     adversarial: AdversarialConfig,
 ) -> nn.Module:
-    """Sharpen the world in the folder `checkpoint` on `data`; ends with `run/checkpoint`.
+    """Sharpen the world in the folder `checkpoint` on `data` with a critic beside it.
 
-    Raises UserError for a world without motion, which has nothing to start from, and for data that
-    do not fit it.
+    Ends with `run/checkpoint`. Raises UserError for a world without motion, which has nothing to
+    start from, and for data that do not fit it.
     """
+    source = _moving_world(checkpoint, data)
+    critic = CriticConfig(
+        grid=source.config.world.grid, latent_channels=source.config.world.latent_channels
+    )
+    note_configuration(
+        run,
+        {
+            "world": source.config.world,
+            "critic": critic,
+            "flow": flow,
+            "adversarial": adversarial,
+            "train": config,
+        },
+    )
+    base = _flow_of(source, data, config, flow)
+    torch.manual_seed(config.seed)
+    network = WithCritic(source.network.train(), Critic(critic)).to(
+        memory_format=torch.channels_last
+    )
+    objective = Adversarial(base, base.carrier, adversarial)
+    publish = _publisher(source, data, run, flow)
+    return train(network, objective, config, run, lambda average: publish(average.world))
+
+
+@on_its_device
+def train_scoring(
+    data: Path,
+    checkpoint: Path,
+    run: Path,
+    config: TrainConfig,
+    flow: FlowConfig,
+    scoring: ScoringConfig,
+) -> nn.Module:
+    """Sharpen the world in the folder `checkpoint` on `data` by scoring its dreams in pairs.
+
+    Ends with `run/checkpoint`. Raises UserError as `train_adversarial` does.
+    """
+    source = _moving_world(checkpoint, data)
+    parts = {"world": source.config.world, "flow": flow, "scoring": scoring, "train": config}
+    note_configuration(run, parts)
+    base = _flow_of(source, data, config, flow)
+    network = source.network.train().to(memory_format=torch.channels_last)
+    objective = Scoring(base, base.carrier, scoring)
+    return train(network, objective, config, run, _publisher(source, data, run, flow))
+
+
+def _moving_world(checkpoint: Path, data: Path) -> Checkpoint:
     source = open_world(checkpoint, data)
     if source.motion is None:
         raise UserError(
             f"{checkpoint} has no motion network, which this stage needs; train a world with "
             "`worldmodel train world --motion`"
         )
+    return source
+
+
+def _flow_of(
+    source: Checkpoint, data: Path, config: TrainConfig, flow: FlowConfig
+) -> RectifiedFlow:
+    """The objective that the world was trained by, on its data."""
     tokenizer, motion = source.tokenizer, source.motion
-    critic = CriticConfig(
-        grid=source.config.world.grid, latent_channels=source.config.world.latent_channels
-    )
-    parts = {"world": source.config.world, "critic": critic}
-    note_configuration(run, {**parts, "flow": flow, "adversarial": adversarial, "train": config})
-    stores = [FrameStore(data / split) for split in ("train", "heldout")]
-    train_set, heldout = (latent_clips(store, tokenizer, motion, config) for store in stores)
-    sources = [source_of(stores[0]), *read_sources(checkpoint)]
-    torch.manual_seed(config.seed)
-    network = WithCritic(source.network.train(), Critic(critic)).to(
-        memory_format=torch.channels_last
+    train_set, heldout = (
+        latent_clips(FrameStore(data / split), tokenizer, motion, config)
+        for split in ("train", "heldout")
     )
     carrier = Carrier(motion, tokenizer)
-    base = RectifiedFlow(train_set, heldout, tokenizer, config.parts(), flow, carrier)
+    return RectifiedFlow(train_set, heldout, tokenizer, config.parts(), flow, carrier)
+
+
+def _publisher(
+    source: Checkpoint, data: Path, run: Path, flow: FlowConfig
+) -> Callable[[nn.Module], None]:
+    """Writes a world into `run/checkpoint`, with what it was trained on."""
+    sources = [source_of(FrameStore(data / "train")), *read_sources(source.folder)]
     play = dataclasses.replace(source.config.play, steps=flow.steps, warm_start=flow.warm_start)
-    about = dataclasses.replace(source.config, play=play)
+    about, folder = dataclasses.replace(source.config, play=play), run / "checkpoint"
 
-    def publish(average: nn.Module) -> None:
-        step = saved_step(run)
-        save_checkpoint(run / "checkpoint", about, tokenizer, average.world, motion, step=step)
-        write_sources(run / "checkpoint", sources)
+    def publish(world: nn.Module) -> None:
+        parts = about, source.tokenizer, world, source.motion
+        save_checkpoint(folder, *parts, step=saved_step(run))
+        write_sources(folder, sources)
 
-    return train(network, Adversarial(base, carrier, adversarial), config, run, publish)
+    return publish

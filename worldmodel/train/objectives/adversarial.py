@@ -13,13 +13,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from worldmodel.diffusion.path import noised
 from worldmodel.model.carrier import Carrier
 from worldmodel.model.critic import Critic
 from worldmodel.model.transformer import WorldTransformer
 from worldmodel.train.objectives.critics import paired_loss, paired_opinion
-from worldmodel.train.objectives.own_past import own_past
-from worldmodel.train.objectives.rectified_flow import RectifiedFlow, shown_carried
+from worldmodel.train.objectives.moment import without_gradients
+from worldmodel.train.objectives.played import played
+from worldmodel.train.objectives.rectified_flow import RectifiedFlow
 
 TURN = 2  # every second update is adversarial, the others keep the flow
 
@@ -83,35 +83,13 @@ class Adversarial:
         the last look has gradients.
         """
         flow = self.flow.flow
-        own, (start,), given = own_past(
-            world, self.carrier, clean, controls, [carried], flow.steps, flow.warm_start, draw
-        )
-        chosen = ~given
-        chosen[0] = False
+        now = played(world, self.carrier, clean, controls, carried, flow, draw)
         noise = torch.randn(clean.shape, generator=draw)
-        level = torch.where(chosen, 0.0, 1.0).expand(clean.shape[:2])
-        still, mask = torch.zeros(clean.shape[:2]), chosen[:, None, None]
-        shown = shown_carried(start, draw)
-        kind = clean.device.type
-        with (
-            torch.no_grad(),
-            torch.autocast(kind, torch.bfloat16, torch.is_autocast_enabled(kind), False),
-        ):
-            first = world(torch.where(mask, noise, own), level, still, controls, None, shown)
-            known = self.known(own, controls)
-            begun = first + known[..., None] * (start - first)
-        begun = noised(begun, noise, torch.full_like(still, flow.warm_start))
-        level = torch.where(chosen, flow.warm_start, 1.0).expand(clean.shape[:2])
-        last = world(torch.where(mask, begun, own), level, still, controls, None, shown)
-        before = own.roll(1, 1)
-        return tuple(x[:, chosen].flatten(0, 1) for x in (last, clean, start, before))
-
-    def known(self, own: Tensor, controls: Tensor) -> Tensor:
-        """The share [b t n] of each place that was in the frame before, as motion sees it."""
-        b, t = own.shape[:2]
-        _, known, *_ = self.carrier.carry_at(own, controls, torch.arange(1, t))
-        known = known.unflatten(0, (b, t - 1))
-        return torch.cat([torch.zeros_like(known[:, :1]), known], dim=1)
+        with without_gradients(clean.device):
+            first = now.look(world, noise, 0.0)
+        begun = now.begun(first, noise, flow.warm_start)
+        last = now.look(world, begun, flow.warm_start)
+        return tuple(now.of(x) for x in (last, clean, now.start, now.own.roll(1, 1)))
 
     def validate(self, network: WithCritic) -> dict[str, float]:
         return self.flow.validate(network.world)
