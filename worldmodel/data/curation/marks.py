@@ -13,9 +13,11 @@ def mark_still(
     marks: np.ndarray, motion: np.ndarray, among: np.ndarray, rule: Still, window: int, why: str
 ) -> None:
     """Mark frames, object [t], whose motion float [t] is low over a window of frames, among those
-    where `among` bool [t]; the first `keep` of each stretch stay."""
+    where `among` bool [t]; of each stretch `keep` stay, half where it begins, half where it ends:
+    what moves after a rest keeps its past."""
+    after = rule.keep // 2
     for begin, stop in runs(_low(motion, rule.below, window) & among):
-        rows = np.arange(begin + rule.keep, stop)
+        rows = np.arange(begin + rule.keep - after, stop - after)
         _mark(marks, rows, why)
 
 
