@@ -2,8 +2,11 @@
 
 python docs/curated_against_raw.py data/doom/arrays runs/curated-0,runs/raw-0 ...
 
-Each pair is of one seed. Prints what each world reaches on clips that move, and the difference of
-each pair and of all: its 95 % interval is over held-out episodes, drawn again for both together.
+Each pair is of one seed and one number of updates. Prints what each world reaches on clips that
+move, and the difference of each pair and of all together, with its 95 % interval over held-out
+episodes, which are drawn anew for both worlds at once.
+
+Shapes: b clips, e episodes, 5 columns as COLUMNS says.
 """
 
 import sys
@@ -21,9 +24,9 @@ from worldmodel.evaluate.ssim import psnr
 from worldmodel.play.world import World, load_world
 from worldmodel.train.objectives.rectified_flow import obeyed_loss
 
-CLIPS, HORIZON, EVERY, PART = 192, 12, 4, 32
-NAMES = ("next frame over repeating, dB", "loss", "loss ratio of shuffled keys")
-Values = dict[str, np.ndarray]  # of each clip [b]
+CLIPS, HORIZON, EVERY, PART = 96, 8, 2, 32
+COLUMNS = ("gain", "frames that move", "loss", "loss under another clip's keys", "clips")
+NAMES = ("next frame over repeating (dB)", "loss", "loss ratio of shuffled keys")
 
 
 def moving_clips(world: World, store: FrameStore) -> Clips:
@@ -37,75 +40,70 @@ def moving_clips(world: World, store: FrameStore) -> Clips:
     return Clips(frames, latents, controls, seeds_at(store, at), context)
 
 
-def judged(world: World, clips: Clips) -> Values:
-    """What a world does on each clip: gain and number of frames that move, losses."""
+def judged(world: World, clips: Clips) -> np.ndarray:
+    """What a world does on each clip, float [b 5]."""
     truth, before = clips.truth[:, ::EVERY], clips.frames[:, clips.context - 1 : -1][:, ::EVERY]
     frames = after_real(world, clips, setting_of(world.config.play), EVERY)
     gain, moves = (psnr(frames, truth) - psnr(before, truth)).numpy(), moved(truth, before)
-    losses = [
-        torch.cat([obeyed_loss(world.network, world.carrier, *part) for part in parts]).mean(1)
-        for parts in (
-            list(zip(clips.latents.split(PART), keys.split(PART), strict=True))
-            for keys in (clips.controls, clips.controls.roll(1, 0))
-        )
-    ]
-    true, shuffled = (loss.numpy() for loss in losses)
-    return {
-        "gain": (gain * moves).sum(1), "frames": moves.sum(1), "true": true, "shuffled": shuffled
-    }  # fmt: skip
+    losses = [loss(world, clips, keys) for keys in (clips.controls, clips.controls.roll(1, 0))]
+    return np.stack([(gain * moves).sum(1), moves.sum(1), *losses, np.ones(len(clips))], axis=1)
 
 
-def figures(values: Values) -> tuple[float, float, float]:
-    total = {name: value.sum() for name, value in values.items()}
-    clips = total["clips"]
-    return (
-        total["gain"] / total["frames"],
-        total["true"] / clips,
-        total["shuffled"] / total["true"],
-    )
+def loss(world: World, clips: Clips, controls: torch.Tensor) -> np.ndarray:
+    """The training loss of each clip [b] under any controls, at the same noise for every world."""
+    parts = zip(clips.latents.split(PART), controls.split(PART), strict=True)
+    found = [obeyed_loss(world.network, world.carrier, *part).mean(1) for part in parts]
+    return torch.cat(found).numpy()
 
 
-def difference(pairs: list[tuple[Values, Values]], name: int, seeds: np.ndarray) -> Figure:
-    """Of curated and raw, in the mean over pairs; clips of an episode are drawn together."""
-    episodes, place = np.unique(seeds, return_inverse=True)
-    parts, columns = [], []
-    for pair in pairs:
-        for values in pair:
-            parts.append(tuple(values))
-            columns += [
-                np.bincount(place, value, minlength=len(episodes)) for value in values.values()
-            ]
-    width = len(parts[0])
+def figures(columns: np.ndarray) -> np.ndarray:
+    """What NAMES says, of sums [5]."""
+    gain, frames, true, shuffled, clips = columns
+    return np.array([gain / frames, true / clips, shuffled / true])
 
-    def measure(*sums: np.ndarray) -> float:
-        worlds = [
-            figures(dict(zip(names, sums[i * width : (i + 1) * width], strict=True)))[name]
-            for i, names in enumerate(parts)
-        ]
-        return float(np.mean(worlds[::2]) - np.mean(worlds[1::2]))
 
-    return bootstrap(*columns, statistic=measure, seeds=seeds)
+def difference(pairs: list[tuple[np.ndarray, np.ndarray]], name: int, seeds: np.ndarray) -> Figure:
+    """Curated less raw, in the mean over pairs of [b 5]; `seeds` [b] tell episodes apart."""
+    _, place = np.unique(seeds, return_inverse=True)
+    tables = []
+    for columns in (side for pair in pairs for side in pair):
+        table = np.zeros((place.max() + 1, len(COLUMNS)))  # e 5
+        np.add.at(table, place, columns)
+        tables.append(table)
+
+    def measure(*drawn: np.ndarray) -> float:
+        found = [figures(table.sum(0))[name] for table in drawn]
+        return float(np.mean(found[::2]) - np.mean(found[1::2]))
+
+    return bootstrap(*tables, statistic=measure, seeds=seeds)
+
+
+def told(figure: Figure) -> str:
+    return f"{figure.value:+.4f} ({figure.low:+.4f} to {figure.high:+.4f})"
 
 
 @torch.inference_mode()
 def main() -> None:
     store = FrameStore(Path(sys.argv[1]) / "heldout")
     clips, pairs = None, []
-    for argument in sys.argv[2:]:
-        pair = []
-        for run in argument.split(","):
-            folder = Path(run) / "checkpoint"
-            require_unseen(folder, store)
-            world = load_world(folder, "cpu", "plain")
+    for pair in sys.argv[2:]:
+        found = []
+        for run in pair.split(","):
+            require_unseen(Path(run) / "checkpoint", store)
+            world = load_world(Path(run) / "checkpoint", "cpu", "plain")
             clips = clips or moving_clips(world, store)
-            pair.append(judged(world, clips) | {"clips": np.ones(len(clips))})
-            said = zip(NAMES, figures(pair[-1]), strict=True)
+            found.append(judged(world, clips))
+            said = zip(NAMES, figures(found[-1].sum(0)), strict=True)
             print(f"{run}: " + ", ".join(f"{name} {value:.4f}" for name, value in said), flush=True)
-        pairs.append(tuple(pair))
-    for label, some in [*((f"pair {i + 1}", [p]) for i, p in enumerate(pairs)), ("all", pairs)]:
+        pairs.append(tuple(found))
+    for label, some in [
+        *zip(sys.argv[2:], ([pair] for pair in pairs), strict=True),
+        ("all", pairs),
+    ]:
         for index, name in enumerate(NAMES):
-            found = difference(some, index, clips.seeds)
-            print(f"{label}, curated less raw, {name}: {found}")
+            print(
+                f"{label}: {name}, curated less raw: {told(difference(some, index, clips.seeds))}"
+            )
 
 
 if __name__ == "__main__":

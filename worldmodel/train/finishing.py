@@ -8,7 +8,7 @@ from torch import nn
 
 from worldmodel.checkpoint import save_checkpoint
 from worldmodel.data.clips import FrameStore
-from worldmodel.data.provenance import read_sources, source_of, write_sources
+from worldmodel.data.provenance import describe_checkpoint, read_sources, source_of
 from worldmodel.errors import UserError
 from worldmodel.model.critic import Critic, CriticConfig
 from worldmodel.model.motion import Carrier
@@ -63,6 +63,6 @@ def train_adversarial(
     def publish(average: nn.Module) -> None:
         step = saved_step(run)
         save_checkpoint(run / "checkpoint", about, tokenizer, average.world, motion, step=step)
-        write_sources(run / "checkpoint", sources)
+        describe_checkpoint(run / "checkpoint", about.title, sources)
 
     return train(network, Adversarial(base, carrier, adversarial), config, run, publish)

@@ -11,7 +11,12 @@ from worldmodel.data.clips import ClipSampler, FrameStore, gather
 from worldmodel.data.curation.curate import curate
 from worldmodel.data.curation.rules import Balance, Black, Rules, Split, Still
 from worldmodel.data.latents import encode_store
-from worldmodel.data.provenance import describe_sources, source_of
+from worldmodel.data.provenance import (
+    describe_checkpoint,
+    describe_sources,
+    read_sources,
+    source_of,
+)
 from worldmodel.errors import UserError
 
 
@@ -184,6 +189,16 @@ def test_the_card_says_what_a_network_was_trained_on(data, view):
     assert whole["episodes"] != curated["episodes"]
     text = describe_sources([whole, curated])
     assert "480 frames of 4 seeds, every frame" in text and '"idle"' in text
+
+
+def test_a_card_that_somebody_wrote_stays(view, tmp_path):
+    sources = [source_of(FrameStore(view[0] / "train"))]
+    describe_checkpoint(tmp_path, "A world", sources)
+    card = tmp_path / "card.md"
+    assert card.read_text().startswith("# A world\n") and '"idle"' in card.read_text()
+    card.write_text("By hand.")
+    describe_checkpoint(tmp_path, "A world", sources)
+    assert card.read_text() == "By hand." and read_sources(tmp_path) == sources
 
 
 def test_the_command_prints_what_went_and_why(data, tmp_path, capsys):

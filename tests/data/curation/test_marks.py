@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from worldmodel.data.curation.marks import mark_duplicates, mark_short, mark_still
+from worldmodel.data.curation.marks import SHORT, mark_duplicates, mark_short, mark_still
 from worldmodel.data.curation.rules import Duplicates, Still
 
 
@@ -49,4 +49,4 @@ def test_what_is_too_short_between_two_cuts_goes_too():
     found = marks(20)
     found[[5, 9]] = "black"
     mark_short(found, 5)
-    assert np.flatnonzero(found == "short").tolist() == [6, 7, 8]
+    assert np.flatnonzero(found == SHORT).tolist() == [6, 7, 8]

@@ -6,7 +6,7 @@ from worldmodel.data.curation.rules import Duplicates, Still
 from worldmodel.data.doctor.keys import runs
 from worldmodel.data.doctor.stillness import is_still
 
-KEPT = ""
+KEPT, SHORT = "", "too short between cuts"
 
 
 def mark_still(
@@ -45,7 +45,7 @@ def mark_short(marks: np.ndarray, shortest: int) -> None:
     """Mark what lies between two cuts and is too short to be of use."""
     for begin, stop in runs(marks == KEPT):
         if stop - begin < shortest:
-            _mark(marks, np.arange(begin, stop), "short")
+            _mark(marks, np.arange(begin, stop), SHORT)
 
 
 def _mark(marks: np.ndarray, rows: np.ndarray, why: str) -> None:
