@@ -179,6 +179,12 @@ def test_a_file_of_actions_that_is_too_large_is_not_read(data):
         prepare(data, workers=1)
 
 
+def test_episodes_are_not_replaced_by_their_arrays(data):
+    with pytest.raises(UserError, match=r"train holds other things than arrays; name another"):
+        prepare(data, data, workers=1)
+    assert load_episode(data / "train" / "000000").frames.shape[0] == 20
+
+
 def test_a_half_made_episode_is_no_episode(data):
     write(data / "train" / "000005", some_controls(5)).rename(data / "train" / ".000005.partial")
     assert len(FrameStore(prepare(data, workers=1) / "train")) == 51

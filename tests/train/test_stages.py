@@ -9,6 +9,8 @@ from tiny import MOTION, MOVING_WORLD, TOKENIZER, WORLD, quick
 
 from worldmodel.checkpoint import load_checkpoint, load_motion, load_tokenizer
 from worldmodel.data.clips import FrameStore
+from worldmodel.data.curation.curate import curate
+from worldmodel.data.curation.rules import Rules, Still
 from worldmodel.data.provenance import read_sources
 from worldmodel.errors import UserError
 from worldmodel.train.objectives.rectified_flow import FlowConfig
@@ -53,6 +55,15 @@ def test_a_checkpoint_says_what_its_parts_were_trained_on(arrays, tokens, tmp_pa
     (source,) = sources  # the same arrays twice
     assert source["split"] == "train" and source["rules"] is None
     assert source["seeds"] == sorted({e.seed for e in FrameStore(arrays / "train").episodes})
+
+
+def test_the_card_of_a_world_trained_on_a_view_names_its_rules(arrays, tokens, tmp_path):
+    curate(arrays, Rules(shortest=9, idle=Still(keep=3)), tmp_path / "view")
+    run, config = tmp_path / "run", quick(steps=1, bf16=False)
+    train_world(tmp_path / "view", tokens, run, SIZES, config, FlowConfig(clip=8))
+    card = (run / "checkpoint" / "card.md").read_text()
+    assert 'curated by `{"shortest": 9, "idle": {"below": 0.5, "keep": 3}}`' in card
+    assert "every frame" in card  # of the tokenizer
 
 
 @pytest.fixture(scope="module")

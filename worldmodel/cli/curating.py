@@ -47,6 +47,7 @@ def doctor(parser: ArgumentParser) -> Run:
 def curate(parser: ArgumentParser) -> Run:
     from worldmodel.data.curation.curate import curate
     from worldmodel.data.curation.rules import read_rules
+    from worldmodel.data.curation.view import LEFT_OUT
 
     parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
     parser.add_argument("rules", type=Path, help="TOML file that says what is left out")
@@ -63,6 +64,7 @@ def curate(parser: ArgumentParser) -> Run:
             print(f"{options.out / split}: {total:,} frames")
             for reason, count in counts.items():
                 print(f"  {reason:28} {count:10,}  {count / total:.1%}")
+            print(f"  every cut with its reason: {options.out / split / LEFT_OUT}", file=sys.stderr)
 
     return run
 

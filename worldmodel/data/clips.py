@@ -95,7 +95,7 @@ class FrameStore:
         rows = self.rows_of([getattr(store, name) for store in self.sources])
         if name == "frames":
             return rows
-        array = rows[:]
+        array = np.array(rows[:])
         if name == "motion":
             array[[span.start for span in self.episodes]] = 0
         return array

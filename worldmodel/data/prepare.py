@@ -32,7 +32,8 @@ def prepare(data: str | Path, out: str | Path | None = None, *, workers: int | N
     call, after the hashes of what it finds. Memory does not grow with the number of frames.
 
     Raises UserError when there is no episode, one is damaged, they differ in size, rate or
-    controls, or the disk is too full; then there is either the whole split or none of it.
+    controls, `out` holds other things, or the disk is too full; then there is either the whole
+    split or none of it.
     """
     data = Path(data)
     out = data / "arrays" if out is None else Path(out)
@@ -42,6 +43,8 @@ def prepare(data: str | Path, out: str | Path | None = None, *, workers: int | N
             f"{data} should hold episodes in train/ and heldout/, but holds none; "
             f"run worldmodel collect first."
         )
+    for split in splits:
+        _refuse_to_replace(out / split)
     for split in splits:
         _prepare_split(data / split, out / split, workers or cpu_count() or 1)
     return out
@@ -62,6 +65,12 @@ def verify(out: str | Path) -> int:
                 )
             checked += 1
     return checked
+
+
+def _refuse_to_replace(folder: Path) -> None:
+    """Raise UserError unless a split's folder is new, or of arrays that may be made again."""
+    if folder.is_symlink() or (folder.exists() and not (folder / INDEX).exists()):
+        raise UserError(f"{folder} holds other things than arrays; name another folder with --out.")
 
 
 def _prepare_split(source: Path, out: Path, workers: int) -> None:

@@ -11,7 +11,7 @@ from worldmodel.data.clips import FrameStore
 from worldmodel.data.records import read_json
 from worldmodel.errors import UserError
 
-DATA = "data.json"
+DATA, CARD = "data.json", "card.md"
 Source = dict[str, Any]
 
 
@@ -38,6 +38,20 @@ def write_sources(folder: Path, sources: Iterable[Source]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     unique = {json.dumps(source, sort_keys=True): source for source in sources}
     write_json(folder / DATA, {"sources": list(unique.values())})
+
+
+def describe_checkpoint(folder: Path, title: str, sources: Iterable[Source]) -> None:
+    """Write data.json into a checkpoint's folder and, unless there is a card, card.md, which says
+    the same in words."""
+    sources = list(sources)
+    write_sources(folder, sources)
+    if not (folder / CARD).exists():
+        text = (
+            f"# {title}\n\n## Data\nThis world and what it starts from were trained on\n\n"
+            f"{describe_sources(read_sources(folder))}\n\n"
+            "## What goes wrong\nNot written by training: play it, and say here what you see.\n"
+        )
+        (folder / CARD).write_text(text, encoding="utf-8")
 
 
 def read_sources(place: Path) -> list[Source]:

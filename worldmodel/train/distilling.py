@@ -10,7 +10,7 @@ from torch import nn
 
 from worldmodel.checkpoint import Checkpoint, save_checkpoint, tokenizer_hash
 from worldmodel.data.clips import ClipSampler, FrameStore
-from worldmodel.data.provenance import read_sources, source_of, write_sources
+from worldmodel.data.provenance import describe_checkpoint, read_sources, source_of
 from worldmodel.diffusion.rollout import prefill, rollout
 from worldmodel.model.carrier import Carrier
 from worldmodel.model.critic import PatchCritic
@@ -68,7 +68,8 @@ def train_distilled(
             run / "checkpoint", about, source.tokenizer, average.student, source.motion,
             step=saved_step(run),
         )  # fmt: skip
-        write_sources(run / "checkpoint", [source_of(clips.store), *read_sources(checkpoint)])
+        sources = [source_of(clips.store), *read_sources(checkpoint)]
+        describe_checkpoint(run / "checkpoint", about.title, sources)
 
     return train(network, objective, config, run, publish)
 
@@ -100,7 +101,8 @@ def train_decoder(
         about = dataclasses.replace(source.config, tokenizer_hash=tokenizer_hash(tokenizer))
         step = saved_step(run)
         save_checkpoint(run / "checkpoint", about, tokenizer, world, source.motion, step=step)
-        write_sources(run / "checkpoint", [source_of(clips.store), *read_sources(checkpoint)])
+        sources = [source_of(clips.store), *read_sources(checkpoint)]
+        describe_checkpoint(run / "checkpoint", about.title, sources)
 
     return train(network, objective, config, run, publish)
 

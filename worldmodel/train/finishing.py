@@ -9,7 +9,7 @@ from torch import nn
 
 from worldmodel.checkpoint import Checkpoint, save_checkpoint
 from worldmodel.data.clips import FrameStore
-from worldmodel.data.provenance import read_sources, source_of, write_sources
+from worldmodel.data.provenance import describe_checkpoint, read_sources, source_of
 from worldmodel.errors import UserError
 from worldmodel.model.carrier import Carrier
 from worldmodel.model.critic import Critic, CriticConfig
@@ -118,6 +118,6 @@ def _publisher(
     def publish(world: nn.Module) -> None:
         parts = about, source.tokenizer, world, source.motion
         save_checkpoint(folder, *parts, step=saved_step(run))
-        write_sources(folder, sources)
+        describe_checkpoint(folder, about.title, sources)
 
     return publish

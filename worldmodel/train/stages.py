@@ -21,7 +21,13 @@ from worldmodel.checkpoint import (
 )
 from worldmodel.data.atomic import write_json
 from worldmodel.data.clips import FrameStore
-from worldmodel.data.provenance import Source, read_sources, source_of, write_sources
+from worldmodel.data.provenance import (
+    Source,
+    describe_checkpoint,
+    read_sources,
+    source_of,
+    write_sources,
+)
 from worldmodel.data.records import read_json
 from worldmodel.errors import UserError
 from worldmodel.model.carrier import Carrier
@@ -102,7 +108,7 @@ def train_world(
 ) -> WorldTransformer:
     """Train a world on the latents of `data`; ends with a playable checkpoint in `run/checkpoint`.
 
-    Its data.json says what it and what it starts from were trained on.
+    Its data.json and card.md say what it and what it starts from were trained on.
 
     `tokenizer` and `motion` are files or the run folders that hold them; without motion the world
     starts each frame from the last one as it was. Latents are encoded once and kept beside the
@@ -144,7 +150,7 @@ def train_world(
 
     def publish(average: nn.Module) -> None:
         save_checkpoint(run / "checkpoint", about, tokens, average, mover, step=saved_step(run))
-        write_sources(run / "checkpoint", sources)
+        describe_checkpoint(run / "checkpoint", about.title, sources)
 
     watch = None if objective.blank else WorldWatch(heldout_set, tokens, flow, carrier)
     return train(network, learns, config, run, publish, watch)

@@ -11,7 +11,12 @@ from worldmodel.data.clips import ClipSampler, FrameStore, gather
 from worldmodel.data.curation.curate import curate
 from worldmodel.data.curation.rules import Balance, Black, Rules, Split, Still
 from worldmodel.data.latents import encode_store
-from worldmodel.data.provenance import describe_sources, source_of
+from worldmodel.data.provenance import (
+    describe_checkpoint,
+    describe_sources,
+    read_sources,
+    source_of,
+)
 from worldmodel.errors import UserError
 
 
@@ -60,6 +65,12 @@ def test_a_view_reads_as_arrays_do(data, view):
     np.testing.assert_array_equal(
         store.motion[later.start + 1 : later.stop], source.motion[rows][1:]
     )
+
+
+def test_a_view_of_one_whole_episode_can_be_read(data, view):
+    store, source = FrameStore(view[0] / "heldout"), FrameStore(data / "heldout")
+    np.testing.assert_array_equal(store.frames[:], source.frames)
+    np.testing.assert_array_equal(store.motion, source.motion)
 
 
 def test_clips_are_drawn_from_what_is_left(data, view):
@@ -130,8 +141,45 @@ def test_rules_that_leave_nothing_are_refused(data, tmp_path):
 
 
 def test_arrays_are_never_overwritten(data):
-    with pytest.raises(UserError, match="holds arrays"):
+    with pytest.raises(UserError, match="holds what is chosen from"):
         curate(data, RULES, data)
+
+
+def test_a_view_is_not_replaced_by_one_that_shows_it(data, tmp_path):
+    curate(data, RULES, tmp_path / "first")
+    curate(tmp_path / "first", Rules(), tmp_path / "second")
+    for source in ("first", "second"):
+        with pytest.raises(UserError, match="holds what is chosen from"):
+            curate(tmp_path / source / "train", Rules(), tmp_path / "first")
+    assert FrameStore(tmp_path / "second" / "train").rules == Rules().to_json()
+
+
+def test_recordings_are_never_replaced(data, tmp_path):
+    """Data sets have train/ and heldout/ too: a view must not take their place."""
+    episode = tmp_path / "doom" / "train" / "000000"
+    episode.mkdir(parents=True)
+    (episode / "meta.json").write_text("{}")
+    with pytest.raises(UserError, match=r"doom/train holds other things than a view; choose"):
+        curate(data, RULES, tmp_path / "doom")
+    assert (episode / "meta.json").exists() and not (tmp_path / "doom" / "heldout").exists()
+
+
+def test_a_view_takes_the_place_of_the_one_before(data, tmp_path):
+    curate(data, Rules(), tmp_path / "out")
+    curate(data / "train", RULES, tmp_path / "out")
+    assert [path.name for path in tmp_path.glob("out/*")] == ["train"]
+    assert FrameStore(tmp_path / "out" / "train").rules == RULES.to_json()
+
+
+def test_what_is_linked_into_a_view_stays(data, tmp_path):
+    """Held-out episodes of another set, to judge on."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "heldout").symlink_to(data / "heldout")
+    for _ in range(2):
+        curate(data / "train", Rules(), tmp_path / "out")
+    assert (tmp_path / "out" / "heldout" / "frames.npy").exists()
+    with pytest.raises(UserError, match="heldout holds other things than a view"):
+        curate(data, Rules(), tmp_path / "out")
 
 
 def test_the_card_says_what_a_network_was_trained_on(data, view):
@@ -141,6 +189,16 @@ def test_the_card_says_what_a_network_was_trained_on(data, view):
     assert whole["episodes"] != curated["episodes"]
     text = describe_sources([whole, curated])
     assert "480 frames of 4 seeds, every frame" in text and '"idle"' in text
+
+
+def test_a_card_that_somebody_wrote_stays(view, tmp_path):
+    sources = [source_of(FrameStore(view[0] / "train"))]
+    describe_checkpoint(tmp_path, "A world", sources)
+    card = tmp_path / "card.md"
+    assert card.read_text().startswith("# A world\n") and '"idle"' in card.read_text()
+    card.write_text("By hand.")
+    describe_checkpoint(tmp_path, "A world", sources)
+    assert card.read_text() == "By hand." and read_sources(tmp_path) == sources
 
 
 def test_the_command_prints_what_went_and_why(data, tmp_path, capsys):

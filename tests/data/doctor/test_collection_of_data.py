@@ -81,6 +81,14 @@ def test_an_episode_kept_twice_is_found(data):
     assert "train/copy and train/000000" in named(data)["episodes"].figures["recorded twice"]
 
 
+def test_the_same_keys_in_another_place_are_no_second_copy(tmp_path):
+    """A view has short pieces, and a player often does the same few things."""
+    episodes = recordings(count=3, length=60)
+    episodes[1].controls[:] = episodes[0].controls
+    write_arrays(tmp_path / "train", episodes)
+    assert named(tmp_path)["episodes"].figures["recorded twice"] == []
+
+
 def test_unknown_actions_are_said_and_pictures_examined(tmp_path):
     write_arrays(tmp_path / "train", recordings(count=3, length=60), actions="unknown")
     found = named(tmp_path)

@@ -1,6 +1,6 @@
 """From rules and arrays to views: what stays, what goes and why."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +12,7 @@ from worldmodel.data.curation.balance import combination_labels, thin
 from worldmodel.data.curation.marks import KEPT, mark_duplicates, mark_short, mark_still
 from worldmodel.data.curation.pictures import Looks, find_kinds, look
 from worldmodel.data.curation.rules import Rules, Split
-from worldmodel.data.curation.view import Cut, Piece, write_view
+from worldmodel.data.curation.view import Cut, Piece, is_view, remove_views, write_view
 from worldmodel.data.doctor.keys import runs
 from worldmodel.errors import UserError
 
@@ -28,20 +28,22 @@ def curate(data: str | Path, rules: Rules, out: str | Path) -> dict[str, dict[st
     """
     data, out = Path(data), Path(out)
     stores = _open_all(data)
-    _check_out(out, data)
+    splits = {TRAIN, HELDOUT} if rules.split else {store.folder.name for store in stores}
+    _check_out(out, stores, splits)
     looks = _look(stores, rules)
     marks = [_mark(store, seen, rules) for store, seen in zip(stores, looks, strict=True)]
     if rules.balance:
         _balance(stores, marks, looks, rules)
-    figures = {}
-    for split, pieces, cuts in _by_split(stores, marks, rules.split):
+    chosen = list(_by_split(stores, marks, rules.split))
+    for split, pieces, _ in chosen:
         if not pieces:
             raise UserError(
                 f"The rules leave nothing of the split {split} of {data}; make them milder."
             )
+    remove_views(out)
+    for split, pieces, cuts in chosen:
         write_view(out / split, stores, pieces, cuts, rules.to_json())
-        figures[split] = _count(pieces, cuts)
-    return figures
+    return {split: _count(pieces, cuts) for split, pieces, cuts in chosen}
 
 
 def _open_all(data: Path) -> list[FrameStore]:
@@ -56,9 +58,24 @@ def _open_all(data: Path) -> list[FrameStore]:
     return stores
 
 
-def _check_out(out: Path, data: Path) -> None:
-    if out.resolve() == data.resolve() or [*out.glob("frames.npy"), *out.glob("*/frames.npy")]:
-        raise UserError(f"{out} holds arrays; choose another folder for the view.")
+def _check_out(out: Path, stores: list[FrameStore], splits: set[str]) -> None:
+    """Nothing but an earlier view may be replaced: recordings have folders of these names, too."""
+    if out.resolve() in _places(stores) or (out / "frames.npy").exists():
+        raise UserError(f"{out} holds what is chosen from; choose another folder for the view.")
+    for folder in (out / split for split in sorted(splits)):
+        if folder.is_symlink() or (folder.exists() and not is_view(folder)):
+            raise UserError(
+                f"{folder} holds other things than a view; choose another folder for the view."
+            )
+
+
+def _places(stores: Iterable[FrameStore]) -> set[Path]:
+    """The folders in which stores, and those that they show, lie."""
+    return {
+        place
+        for store in stores
+        for place in (store.folder.resolve().parent, *_places(store.sources))
+    }
 
 
 def _look(stores: list[FrameStore], rules: Rules) -> list[Looks | None]:

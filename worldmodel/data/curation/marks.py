@@ -6,16 +6,18 @@ from worldmodel.data.curation.rules import Duplicates, Still
 from worldmodel.data.doctor.keys import runs
 from worldmodel.data.doctor.stillness import is_still
 
-KEPT = ""
+KEPT, SHORT = "", "too short between cuts"
 
 
 def mark_still(
     marks: np.ndarray, motion: np.ndarray, among: np.ndarray, rule: Still, window: int, why: str
 ) -> None:
     """Mark frames, object [t], whose motion float [t] is low over a window of frames, among those
-    where `among` bool [t]; the first `keep` of each stretch stay."""
+    where `among` bool [t]; of each stretch `keep` stay, half where it begins, half where it ends:
+    what moves after a rest keeps its past."""
+    after = rule.keep // 2
     for begin, stop in runs(_low(motion, rule.below, window) & among):
-        rows = np.arange(begin + rule.keep, stop)
+        rows = np.arange(begin + rule.keep - after, stop - after)
         _mark(marks, rows, why)
 
 
@@ -43,7 +45,7 @@ def mark_short(marks: np.ndarray, shortest: int) -> None:
     """Mark what lies between two cuts and is too short to be of use."""
     for begin, stop in runs(marks == KEPT):
         if stop - begin < shortest:
-            _mark(marks, np.arange(begin, stop), "short")
+            _mark(marks, np.arange(begin, stop), SHORT)
 
 
 def _mark(marks: np.ndarray, rows: np.ndarray, why: str) -> None:

@@ -14,7 +14,7 @@ from worldmodel.errors import UserError
 @dataclass(frozen=True, kw_only=True)
 class Still:
     """Stretches in which the picture changes by less than `below` grey levels a frame, in the mean
-    over a second; the first `keep` frames of each stay."""
+    over a second; `keep` frames of each stay, half at its beginning and half at its end."""
 
     below: float = 0.5
     keep: int = 12

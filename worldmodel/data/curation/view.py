@@ -1,6 +1,7 @@
 """A view: an index over arrays that stay where they are; FrameStore reads it as it reads arrays."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -9,6 +10,7 @@ from typing import Any
 
 from worldmodel.data.atomic import whole_folder, write_json
 from worldmodel.data.clips import INDEX, FrameStore, Span
+from worldmodel.data.records import read_json
 
 LEFT_OUT = "left_out.jsonl"
 
@@ -69,6 +71,19 @@ def write_view(
         lines = "".join(json.dumps(asdict(cut)) + "\n" for cut in cuts)
         (partial / LEFT_OUT).write_text(lines, encoding="utf-8")
         write_json(partial / INDEX, record)
+
+
+def is_view(folder: Path) -> bool:
+    """Whether a folder itself, no link to one, is a view."""
+    index = folder / INDEX
+    return index.is_file() and not folder.is_symlink() and "view" in read_json(index)
+
+
+def remove_views(out: Path) -> None:
+    """Delete the views of an earlier curation; what else is there stays."""
+    for folder in out.glob("[!.]*"):
+        if is_view(folder):
+            shutil.rmtree(folder)
 
 
 def count_reasons(cuts: Sequence[Cut]) -> dict[str, int]:

@@ -41,7 +41,10 @@ def _judge(dead: list[str], unsure: list[str], rare: tuple[str, ...]) -> tuple[V
     if dead:
         said.append(f"The picture does not answer to {listed(dead)}.")
     if unsure:
-        said.append(f"Whether it answers to {listed(unsure)} cannot be told from this sample.")
+        said.append(
+            f"Whether the picture answers to {listed(unsure)} cannot be told from this sample "
+            "(--frames looks at more)."
+        )
     if rare:
         said.append(f"Hardly ever pressed: {listed(rare)}.")
     if dead:

@@ -49,7 +49,8 @@ class Examination:
         lines = [f"{self.collection.folder}: {self.sample.frames:,} frames looked at, {part}"]
         lines += [f"{one.verdict:>11}  {one.name}: {one.sentence}" for one in self.findings]
         count = len(self.wrong)
-        lines.append(f"{count} findings are wrong" if count else "nothing wrong was found")
+        said = "1 finding is wrong" if count == 1 else f"{count} findings are wrong"
+        lines.append(said if count else "nothing wrong was found")
         return "\n".join(lines)
 
 

@@ -41,7 +41,7 @@ def examine_repeats(sample: Sample) -> Finding:
     moving = sum(int((s.change > MOVING).sum()) for s in sample.stretches)
     share = len(found) / max(moving + len(found), 1)
     figures = {"repeated": len(found), "share of moving frames": share}
-    sentence = f"{len(found)} frames ({share:.2%} of those that move) repeat the one before."
+    sentence = f"Frames that repeat the one before: {len(found)} ({share:.2%} of those that move)."
     wrong = share > REPEATED
     if wrong:
         sentence += " The capture was slower than it says, or a video's rate was converted."
@@ -87,6 +87,8 @@ def examine_stillness(sample: Sample, fps: float) -> Finding:
         verdict = Verdict.WRONG
     elif shares["frozen with keys held"] > FROZEN / 5 or shares["idle"] > IDLE / 3:
         verdict = Verdict.NOTE
+    if verdict != Verdict.OK:
+        sentence += " worldmodel curate leaves out what is too much of it."
     shown = tuple(shown_frame(s, (a + b) // 2) for s, a, b, _ in (frozen or stretches)[:8])
     return Finding(
         name="stillness", verdict=verdict, sentence=sentence, figures=figures, shown=shown
