@@ -31,7 +31,8 @@ from worldmodel.model.motion import Motion
 from worldmodel.model.pose import PoseConfig, PoseRegressor
 from worldmodel.play.noise import START, frame_noise
 from worldmodel.play.world import load_world
-from worldmodel.train.judges import POSE, save_idm
+from worldmodel.train.judges import save_idm
+from worldmodel.train.places import POSE
 
 pytestmark = pytest.mark.usefixtures("few_draws")
 
@@ -53,7 +54,7 @@ def folder(tmp_path_factory):
         buttons=SPACE.buttons, height=32, width=64, features=8, code=8, reach=1
     )
     save_idm(folder, InverseDynamics(keys), SPACE)
-    places = PoseConfig(game="strip", height=16, width=48, features=4, code=8)
+    places = PoseConfig(game="strip", height=4, width=12, components=8)
     save_network(folder / POSE, PoseRegressor(places))
     return folder
 
@@ -90,7 +91,7 @@ def test_one_part_can_be_asked_for(folder, strip_arrays):
 
 
 def test_a_regressor_of_another_map_is_refused(folder, strip_arrays, tmp_path):
-    save_network(tmp_path / POSE, PoseRegressor(PoseConfig(game="maze", height=16, width=16)))
+    save_network(tmp_path / POSE, PoseRegressor(PoseConfig(game="maze")))
     with pytest.raises(UserError, match=r"knows maze, the data are of strip.*train pose"):
         control_sections(folder, strip_arrays, pose=tmp_path)
 

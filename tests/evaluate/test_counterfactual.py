@@ -29,7 +29,7 @@ class Surveyor:
     def __init__(self, forks, keys):
         self.queue = list(forks.follow(keys).poses)
 
-    def poses(self, pictures):
+    def follow(self, pictures, start):
         pose = self.queue.pop(0).clone()
         self.queue.append(pose.clone())
         pose[:, 0] += 3

@@ -31,15 +31,10 @@ IDM_TRAINING = {
 
 
 POSE_SIZES = {
-    "height": "height at which it looks at a frame, in pixels",
-    "width": "width at which it looks at a frame, in pixels",
-    "features": "channels of its convolutions",
-    "code": "numbers that a picture becomes",
+    "height": "height at which it compares pictures, in pixels",
+    "width": "width at which it compares pictures, in pixels",
+    "components": "principal components that are compared",
 }
-POSE_TRAINING = {
-    "steps": 6000, "batch": 48, "learning_rate": 1.5e-3, "warmup": 50, "ema": 0.99,
-    "validate_every": 500, "picture_every": 2000, "save_every": 250,
-}  # fmt: skip
 CONTROL = {
     "clips": "held-out clips on which keys are read",
     "forks": "places from which the true game is played; 0 for none",
@@ -87,18 +82,16 @@ def train_idm(parser: ArgumentParser) -> Run:
 
 def train_pose(parser: ArgumentParser) -> Run:
     from worldmodel.model.pose import PoseConfig
-    from worldmodel.train.config import TrainConfig
-    from worldmodel.train.judges import train_pose
+    from worldmodel.train.places import train_pose
 
     _add_data_and_run(parser, "runs/pose")
-    add_options(parser, train_pose, {"episodes": "training episodes that the game plays again"})
-    add_options(parser.add_argument_group("sizes"), PoseConfig, POSE_SIZES)
-    add_options(parser.add_argument_group("training"), TrainConfig, TRAIN, **POSE_TRAINING)
+    text = "training episodes that the game plays again; 0 for all"
+    add_options(parser, train_pose, {"episodes": text})
+    add_options(parser, PoseConfig, POSE_SIZES)
 
     def run(options: Namespace) -> None:
         sizes = PoseConfig(game="any", **chosen(options, POSE_SIZES))  # the data's
-        config = TrainConfig(**chosen(options, TRAIN))
-        train_pose(options.data, options.run, sizes, config, episodes=options.episodes)
+        train_pose(options.data, options.run, sizes, episodes=options.episodes)
 
     return run
 
@@ -171,7 +164,7 @@ COMMANDS: Commands = {
     "label": (label, "give video without keys those that an inverse dynamics model reads"),
     "hide": (hide, "make keys unknown, to try what unlabelled video is worth"),
     "train idm": (train_idm, "train the judge that reads from pictures which keys were held"),
-    "train pose": (train_pose, "train the judge that reads from a picture where it was taken"),
+    "train pose": (train_pose, "learn a map, to read from a picture where it was taken"),
     "control": (control, "judge whether a world does what the keys say"),
     "blind": (blind, "ask people which of two clips is real"),
 }

@@ -19,7 +19,8 @@ from worldmodel.games.catalogue import open_game
 from worldmodel.model.inverse_dynamics import InverseDynamics
 from worldmodel.model.pose import PoseRegressor
 from worldmodel.play.world import World, load_world
-from worldmodel.train.judges import IDM, POSE, load_idm, load_pose
+from worldmodel.train.judges import IDM, load_idm
+from worldmodel.train.places import POSE, load_pose
 
 PARTS = ("keys", "response", "counterfactual", "turn")
 RUNS = {IDM: Path("runs/idm"), POSE: Path("runs/pose")}
