@@ -16,7 +16,8 @@ from worldmodel.evaluate import drift, journeys, judge, recovery
 from worldmodel.evaluate.clips import draw_clips
 from worldmodel.evaluate.dreams import Dreamer, after_real, own_output, setting_of
 from worldmodel.evaluate.journeys import Plan, begin, leave, random_keys, recorded_runs
-from worldmodel.evaluate.sweep import bend, guided_looks, trials
+from worldmodel.evaluate.straightness import bend
+from worldmodel.evaluate.sweep import guided_looks, trials
 from worldmodel.play.engine import load_engine
 from worldmodel.play.world import load_world
 
