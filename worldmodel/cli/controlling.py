@@ -8,10 +8,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from worldmodel.cli.command import Commands, Run, add_json
-from worldmodel.cli.options import add_options, chosen
+from worldmodel.cli.options import ARRAYS, add_checkpoint, add_data, add_options, add_run, chosen
 from worldmodel.cli.training import TRAIN
 
-PICTURES = "arrays that `worldmodel prepare` wrote"
 IDM_SIZES = {
     "height": "height at which it looks at a frame, in pixels",
     "width": "width at which it looks at a frame, in pixels",
@@ -66,7 +65,8 @@ def train_idm(parser: ArgumentParser) -> Run:
     from worldmodel.train.judges import train_idm
     from worldmodel.train.objectives.inverse_dynamics import InverseConfig
 
-    _add_data_and_run(parser, "runs/idm")
+    add_data(parser)
+    add_run(parser, "runs/idm")
     add_options(parser.add_argument_group("sizes"), InverseDynamicsConfig, IDM_SIZES)
     add_options(parser.add_argument_group("clips"), InverseConfig, IDM_DRAWS)
     add_options(parser.add_argument_group("training"), TrainConfig, TRAIN, **IDM_TRAINING)
@@ -84,7 +84,8 @@ def train_pose(parser: ArgumentParser) -> Run:
     from worldmodel.model.pose import PoseConfig
     from worldmodel.train.places import train_pose
 
-    _add_data_and_run(parser, "runs/pose")
+    add_data(parser)
+    add_run(parser, "runs/pose")
     text = "training episodes that the game plays again; 0 for all"
     add_options(parser, train_pose, {"episodes": text})
     add_options(parser, PoseConfig, POSE_SIZES)
@@ -99,8 +100,8 @@ def train_pose(parser: ArgumentParser) -> Run:
 def control(parser: ArgumentParser) -> Run:
     from worldmodel.evaluate.control_report import control_sections, print_sections
 
-    parser.add_argument("checkpoint", type=Path, help="world to judge")
-    parser.add_argument("data", type=Path, help=PICTURES)
+    add_checkpoint(parser, "world to judge")
+    add_data(parser)
     for name, judge in {"idm": "reads keys", "pose": "reads places"}.items():
         where = f"the checkpoint's, else runs/{name}"
         text = f"run or file of the judge that {judge} (default: {where})"
@@ -124,22 +125,16 @@ def control(parser: ArgumentParser) -> Run:
 def blind(parser: ArgumentParser) -> Run:
     from worldmodel.evaluate.blind_page import blind
 
-    parser.add_argument("checkpoint", type=Path, help="world whose dreams are shown")
-    parser.add_argument("data", type=Path, help=PICTURES)
+    add_checkpoint(parser, "world whose dreams are shown")
+    add_data(parser)
     add_options(parser, blind, BLIND)
     return lambda options: blind(options.checkpoint, options.data, **chosen(options, BLIND))
-
-
-def _add_data_and_run(parser: ArgumentParser, default: str) -> None:
-    parser.add_argument("data", type=Path, help=PICTURES)
-    text = f"folder of the run; one begun there goes on (default: {default})"
-    parser.add_argument("--run", type=Path, default=Path(default), help=text)
 
 
 def label(parser: ArgumentParser) -> Run:
     from worldmodel.train.labels import label
 
-    parser.add_argument("data", type=Path, help=f"{PICTURES}, without keys or with some unknown")
+    parser.add_argument("data", type=Path, help=f"{ARRAYS}, without keys or with some unknown")
     parser.add_argument("--out", type=Path, required=True, help="folder for the labelled arrays")
     idm = Path("runs/idm")
     parser.add_argument("--idm", type=Path, default=idm, help=f"run or file (default: {idm})")
@@ -154,7 +149,7 @@ def label(parser: ArgumentParser) -> Run:
 def hide(parser: ArgumentParser) -> Run:
     from worldmodel.train.labels import hide
 
-    parser.add_argument("data", type=Path, help=PICTURES)
+    add_data(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for arrays with less keys")
     add_options(parser, hide, HIDE)
     return lambda options: hide(options.data, options.out, **chosen(options, HIDE))

@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from worldmodel.cli.command import Commands, Run, add_json
-from worldmodel.cli.options import add_options, chosen
+from worldmodel.cli.options import add_data, add_options, chosen
 
 DOCTOR = {
     "frames": "frames to look at, about, spread over the data set",
@@ -48,7 +48,7 @@ def curate(parser: ArgumentParser) -> Run:
     from worldmodel.data.curation.curate import curate
     from worldmodel.data.curation.rules import read_rules
 
-    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
+    add_data(parser)
     parser.add_argument("rules", type=Path, help="TOML file that says what is left out")
     parser.add_argument("out", type=Path, help="folder for the view; train on it as on arrays")
     add_json(parser)
