@@ -18,6 +18,7 @@ from worldmodel.diffusion.rollout import prefill, rollout
 from worldmodel.diffusion.schedules import even_times
 from worldmodel.errors import UserError
 from worldmodel.evaluate import control_report
+from worldmodel.evaluate.control import shuffled_loss
 from worldmodel.evaluate.control_report import (
     control_sections,
     load_judges,
@@ -90,6 +91,19 @@ def test_one_part_can_be_asked_for(folder, strip_arrays):
         control_sections(folder, strip_arrays, only="speed")
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"clips": 1}, "clips must be at least 2, found 1"),
+        ({"forks": 1}, "forks must be at least 2, or 0 for none, found 1"),
+        ({"steps": 0}, "steps must be at least 1, found 0"),
+    ],
+)
+def test_too_little_is_one_sentence(folder, strip_arrays, given, sentence):
+    with pytest.raises(UserError, match=sentence):
+        control_sections(folder, strip_arrays, speed="plain", **given)
+
+
 def test_a_regressor_of_another_map_is_refused(folder, strip_arrays, tmp_path):
     save_network(tmp_path / POSE, PoseRegressor(PoseConfig(game="maze")))
     with pytest.raises(UserError, match=r"knows maze, the data are of strip.*train pose"):
@@ -135,6 +149,17 @@ def test_a_world_that_is_loaded_is_judged_as_its_folder_is(folder, strip_arrays,
         setting=setting_of(world.config.play),
     )  # fmt: skip
     assert repr(first.figures) == repr(second.figures)  # some are no number
+
+
+def test_the_training_loss_is_that_of_the_plain_network(folder, heldout, monkeypatch):
+    """Rewrites for speed take one frame at a time; whole clips go through what was trained."""
+    world = load_world(folder, "cpu", "plain")
+    pasts, futures = draw_futures(heldout, 5, 16, 3)
+    expected = shuffled_loss(world, pasts, futures)
+    rewritten = lambda *_: pytest.fail("a rewrite was asked")
+    monkeypatch.setitem(vars(world.network), "predict", rewritten)
+    assert shuffled_loss(world, pasts, futures) == expected
+    assert world.network.predict is rewritten
 
 
 def test_pasts_and_futures_are_what_was_recorded(heldout):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from worldmodel.errors import UserError
@@ -44,6 +45,18 @@ def test_twins_are_told_apart_by_the_way_there():
     assert (alone > 50).any()  # the first half looks the same
     followed = pose.follow(pictures[walk], pose.known[walk[0] - 1])
     assert pose_errors(followed, pose.known[walk])[:, 0].max() < 1
+
+
+def test_blur_moves_no_pose_and_another_way_does():
+    """A known answer: the figure sees where a dream goes, not how sharp it is."""
+    pose, pictures = hall(twins=False)
+    there, back = torch.arange(21, 29), torch.arange(19, 11, -1)
+    soft = F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    for shown in (pictures, soft):
+        found = pose.follow(shown[there], pose.known[20])
+        assert pose_errors(found, pose.known[there])[:, 0].max() < 5
+    astray = pose_errors(pose.follow(pictures[back], pose.known[20]), pose.known[there])[:, 0]
+    assert astray.diff().min() > 10 and astray[-1] == pytest.approx(160, abs=5)
 
 
 def test_what_tells_nothing_stays_near():

@@ -76,5 +76,7 @@ def test_a_game_without_poses_and_other_mistakes_are_a_sentence(data, tmp_path, 
     monkeypatch.setattr(places, "open_game", lambda name, size: Blind())
     with pytest.raises(UserError, match="strip does not tell where the player stands"):
         train_pose(data, tmp_path, SIZES)
+    with pytest.raises(UserError, match="at least 1, or 0 for all, found -1"):
+        train_pose(data, tmp_path, SIZES, episodes=-1)
     with pytest.raises(UserError, match=r"pose\.safetensors is missing.*worldmodel train pose"):
         load_pose(tmp_path)

@@ -50,6 +50,10 @@ def control_sections(
     parts = PARTS if only is None else (only,)
     if not set(parts) <= set(PARTS):
         raise UserError(f"there is no part {only!r}; choose one of {', '.join(PARTS)}")
+    if clips < 2:
+        raise UserError(f"clips must be at least 2, found {clips}; give more")
+    if forks < 2 and forks:
+        raise UserError(f"forks must be at least 2, or 0 for none, found {forks}; give more")
     world, store = load_world(folder, "cpu", speed), FrameStore(Path(data) / "heldout")
     judges = load_judges(folder, store, idm=idm, pose=pose)
     setting = setting_of(world.config.play, steps)

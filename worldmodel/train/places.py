@@ -39,6 +39,8 @@ def train_pose(data: Path, run: Path, sizes: PoseConfig, *, episodes: int = 0) -
     The game plays the first `episodes` again (0: all, and all held-out ones to judge by). Raises
     UserError when the game is not there, tells no poses or does not replay.
     """
+    if episodes < 0:
+        raise UserError(f"episodes must be at least 1, or 0 for all, found {episodes}")
     store, heldout = FrameStore(data / "train"), FrameStore(data / "heldout")
     note_configuration(run, {"pose": dataclasses.replace(sizes, game=store.game)})
     with open_game(store.game, small_of(store.size)) as game:
