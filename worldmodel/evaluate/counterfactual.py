@@ -30,7 +30,7 @@ TEXT = (
 POSES = (
     " Where a dream is, pictures of known places say that look most like it, followed frame by "
     "frame from the place where the fork begins; what this errs on the game's own frames stands "
-    "beside."
+    "beside, and how far the game has gone from where it began."
 )
 
 
@@ -73,13 +73,19 @@ def counterfactual_section(
 def pose_scores(
     pose: PoseRegressor, truth: Truth, dreamed: Tensor, forks: Forks
 ) -> tuple[dict[str, Figure], list[Curve]]:
-    """How far from the true pose dreams are, and the game's own frames, for the regressor."""
+    """How far from the true pose dreams are for the regressor, the game's own frames, and who does
+    not move."""
     figures: dict[str, Figure] = {}
     drawn: dict[str, list] = {"position, map units": [], "angle, degrees": []}
     alive = truth.alive
     start, seeds = forks.poses[alive], forks.pasts.seeds[alive.numpy()]
-    for name, frames in {"dreams": dreamed[alive], "true frames": truth.frames[alive]}.items():
-        errors = pose_errors(read_poses(pose, frames, start), truth.poses[alive]).numpy()  # [b t 2]
+    poses = {
+        "dreams": read_poses(pose, dreamed[alive], start),
+        "true frames": read_poses(pose, truth.frames[alive], start),
+        "staying where it began": start[:, None],
+    }
+    for name, found in poses.items():
+        errors = pose_errors(found, truth.poses[alive]).numpy()  # [b t 2]
         for axis, what in enumerate(drawn):
             unit = what.split(", ")[1]
             each = [
