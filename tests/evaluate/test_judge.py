@@ -89,6 +89,21 @@ def test_a_yardstick_that_is_the_world_itself_differs_by_noise_alone(record):
     assert figures["next frame, tokenizer alone, PSNR"]["frames"] == 20
 
 
+def test_the_yardstick_of_the_worlds_folder_is_taken_without_being_named(
+    data, small, tmp_path, monkeypatch
+):
+    def told(path, world):
+        raise UserError(f"asked for {path.name}")
+
+    monkeypatch.setattr(judge, "load_yardstick", told)
+    folder = save_world(tmp_path / "tiny", moving=True)
+    (folder / "regression.safetensors").touch()
+    with pytest.raises(UserError, match=r"asked for regression\.safetensors"):
+        judge.evaluate(folder, data, clips=2, speed="plain")
+    with pytest.raises(UserError, match=r"asked for elsewhere"):
+        judge.evaluate(folder, data, clips=2, speed="plain", regression=tmp_path / "elsewhere")
+
+
 def test_one_section_and_no_other(folder, data, small, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("worldmodel.evaluate.sweep.STEPS", (1, 2))
