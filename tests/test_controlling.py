@@ -24,7 +24,6 @@ from worldmodel.train.objectives.inverse_dynamics import InverseConfig
         (controlling.IDM_DRAWS, InverseConfig),
         (controlling.IDM_TRAINING, TrainConfig),
         (controlling.POSE_SIZES, PoseConfig),
-        (controlling.POSE_TRAINING, TrainConfig),
         (controlling.CONTROL, control_sections),
         (controlling.LABEL, label),
         (controlling.HIDE, hide),

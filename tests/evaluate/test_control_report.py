@@ -18,6 +18,7 @@ from worldmodel.diffusion.rollout import prefill, rollout
 from worldmodel.diffusion.schedules import even_times
 from worldmodel.errors import UserError
 from worldmodel.evaluate import control_report
+from worldmodel.evaluate.control import shuffled_loss
 from worldmodel.evaluate.control_report import (
     control_sections,
     load_judges,
@@ -31,7 +32,8 @@ from worldmodel.model.motion import Motion
 from worldmodel.model.pose import PoseConfig, PoseRegressor
 from worldmodel.play.noise import START, frame_noise
 from worldmodel.play.world import load_world
-from worldmodel.train.judges import POSE, save_idm
+from worldmodel.train.judges import save_idm
+from worldmodel.train.places import POSE
 
 pytestmark = pytest.mark.usefixtures("few_draws")
 
@@ -53,7 +55,7 @@ def folder(tmp_path_factory):
         buttons=SPACE.buttons, height=32, width=64, features=8, code=8, reach=1
     )
     save_idm(folder, InverseDynamics(keys), SPACE)
-    places = PoseConfig(game="strip", height=16, width=48, features=4, code=8)
+    places = PoseConfig(game="strip", height=4, width=12, components=8)
     save_network(folder / POSE, PoseRegressor(places))
     return folder
 
@@ -89,8 +91,21 @@ def test_one_part_can_be_asked_for(folder, strip_arrays):
         control_sections(folder, strip_arrays, only="speed")
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"clips": 1}, "clips must be at least 2, found 1"),
+        ({"forks": 1}, "forks must be at least 2, or 0 for none, found 1"),
+        ({"steps": 0}, "steps must be at least 1, found 0"),
+    ],
+)
+def test_too_little_is_one_sentence(folder, strip_arrays, given, sentence):
+    with pytest.raises(UserError, match=sentence):
+        control_sections(folder, strip_arrays, speed="plain", **given)
+
+
 def test_a_regressor_of_another_map_is_refused(folder, strip_arrays, tmp_path):
-    save_network(tmp_path / POSE, PoseRegressor(PoseConfig(game="maze", height=16, width=16)))
+    save_network(tmp_path / POSE, PoseRegressor(PoseConfig(game="maze")))
     with pytest.raises(UserError, match=r"knows maze, the data are of strip.*train pose"):
         control_sections(folder, strip_arrays, pose=tmp_path)
 
@@ -134,6 +149,17 @@ def test_a_world_that_is_loaded_is_judged_as_its_folder_is(folder, strip_arrays,
         setting=setting_of(world.config.play),
     )  # fmt: skip
     assert repr(first.figures) == repr(second.figures)  # some are no number
+
+
+def test_the_training_loss_is_that_of_the_plain_network(folder, heldout, monkeypatch):
+    """Rewrites for speed take one frame at a time; whole clips go through what was trained."""
+    world = load_world(folder, "cpu", "plain")
+    pasts, futures = draw_futures(heldout, 5, 16, 3)
+    expected = shuffled_loss(world, pasts, futures)
+    rewritten = lambda *_: pytest.fail("a rewrite was asked")
+    monkeypatch.setitem(vars(world.network), "predict", rewritten)
+    assert shuffled_loss(world, pasts, futures) == expected
+    assert world.network.predict is rewritten
 
 
 def test_pasts_and_futures_are_what_was_recorded(heldout):

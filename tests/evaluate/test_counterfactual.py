@@ -14,6 +14,7 @@ from worldmodel.evaluate.counterfactual import (
 )
 from worldmodel.evaluate.forks import Forks
 from worldmodel.evaluate.response import first_true, response_section
+from worldmodel.model.pose import pose_errors
 
 pytestmark = pytest.mark.usefixtures("few_draws")
 
@@ -29,7 +30,7 @@ class Surveyor:
     def __init__(self, forks, keys):
         self.queue = list(forks.follow(keys).poses)
 
-    def poses(self, pictures):
+    def follow(self, pictures, start):
         pose = self.queue.pop(0).clone()
         self.queue.append(pose.clone())
         pose[:, 0] += 3
@@ -84,6 +85,9 @@ def test_the_errors_of_poses_are_those_of_the_regressor(monkeypatch, strip_world
         assert figures[f"median error of position, frame 16, {name}"].value == pytest.approx(3)
         angle = figures[f"median error of angle, frame 1, {name}"]
         assert angle.value == pytest.approx(10, abs=1e-3) and angle.unit == "degrees"
+    turned = figures["median error of angle, frame 16, staying where it began"].value
+    truth = forks.follow(forks.recorded_keys.roll(1, 0)).poses[:, 15]
+    assert turned == pose_errors(truth, forks.poses)[:, 1].median().item() > 12
 
 
 def test_a_full_turn_comes_back(monkeypatch, strip_world, forks, perfect, frozen):

@@ -16,7 +16,8 @@ from worldmodel.evaluate import drift, journeys, judge, recovery
 from worldmodel.evaluate.clips import draw_clips
 from worldmodel.evaluate.dreams import Dreamer, after_real, own_output, setting_of
 from worldmodel.evaluate.journeys import Plan, begin, leave, random_keys, recorded_runs
-from worldmodel.evaluate.sweep import bend, guided_looks, trials
+from worldmodel.evaluate.straightness import bend
+from worldmodel.evaluate.sweep import guided_looks, trials
 from worldmodel.play.engine import load_engine
 from worldmodel.play.world import load_world
 
@@ -86,6 +87,21 @@ def test_a_yardstick_that_is_the_world_itself_differs_by_noise_alone(record):
     names = [f"next frame{who}, PSNR" for who in (" after real frames", ", regression")]
     assert all(figures[name]["unit"] == "dB" for name in names)
     assert figures["next frame, tokenizer alone, PSNR"]["frames"] == 20
+
+
+def test_the_yardstick_of_the_worlds_folder_is_taken_without_being_named(
+    data, small, tmp_path, monkeypatch
+):
+    def told(path, world):
+        raise UserError(f"asked for {path.name}")
+
+    monkeypatch.setattr(judge, "load_yardstick", told)
+    folder = save_world(tmp_path / "tiny", moving=True)
+    (folder / "regression.safetensors").touch()
+    with pytest.raises(UserError, match=r"asked for regression\.safetensors"):
+        judge.evaluate(folder, data, clips=2, speed="plain")
+    with pytest.raises(UserError, match=r"asked for elsewhere"):
+        judge.evaluate(folder, data, clips=2, speed="plain", regression=tmp_path / "elsewhere")
 
 
 def test_one_section_and_no_other(folder, data, small, tmp_path, monkeypatch):

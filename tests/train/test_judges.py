@@ -1,17 +1,15 @@
-"""The judges' stages: keys and poses are learned from what the data show, and can be loaded."""
+"""The judge of keys: it learns from what the data show, and can be loaded."""
 
 import numpy as np
 import pytest
 import torch
-from strip import SPACE, Strip, record
+from strip import SPACE, record
 from tiny import quick
 
 from worldmodel.data.clips import FrameStore
 from worldmodel.errors import UserError
 from worldmodel.model.inverse_dynamics import InverseDynamicsConfig
-from worldmodel.model.pose import PoseConfig
-from worldmodel.train import judges
-from worldmodel.train.judges import load_idm, load_pose, train_idm, train_pose
+from worldmodel.train.judges import load_idm, train_idm
 from worldmodel.train.objectives.inverse_dynamics import (
     InverseConfig,
     InverseDynamicsLoss,
@@ -80,28 +78,3 @@ def test_bars_tell_right_missed_and_imagined_keys():
 def test_a_file_that_is_missing_says_which_command_makes_it(tmp_path):
     with pytest.raises(UserError, match=r"idm\.safetensors is missing.*worldmodel train idm"):
         load_idm(tmp_path)
-    with pytest.raises(UserError, match=r"pose\.safetensors is missing.*worldmodel train pose"):
-        load_pose(tmp_path)
-
-
-def test_poses_are_learned_from_a_game_that_plays_again(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(judges, "open_game", lambda name, size: Strip())
-    sizes = PoseConfig(game="any", height=16, width=48, features=8, code=32)
-    config = quick(steps=40, batch=16, learning_rate=3e-3, ema=0.9, validate_every=40, bf16=False)
-    average = train_pose(data, tmp_path, sizes, config, episodes=8)
-    poses = np.load(tmp_path / "poses-train.npy")
-    assert poses.shape == (480, 3) and set(poses[:, 0]) == {10.0}
-    loaded = load_pose(tmp_path)
-    assert loaded.config.game == "strip"
-    assert torch.equal(loaded.middle, average.middle)
-    x, y, _ = loaded.poses(torch.rand(1, 3, 16, 48))[0].tolist()
-    assert (x, y) == pytest.approx((10, -5), abs=0.01)
-
-
-def test_a_game_without_poses_is_refused(data, tmp_path, monkeypatch):
-    class Blind(Strip):
-        pose = None
-
-    monkeypatch.setattr(judges, "open_game", lambda name, size: Blind())
-    with pytest.raises(UserError, match="strip does not tell where the player stands"):
-        train_pose(data, tmp_path, PoseConfig(game="any"), quick())

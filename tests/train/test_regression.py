@@ -5,12 +5,13 @@ import json
 import torch
 from tiny import TOKENIZER, clip, quick, world
 
-from worldmodel.checkpoint import load_checkpoint
+from worldmodel.checkpoint import load_checkpoint, load_network
 from worldmodel.diffusion.rollout import next_frame, prefill
-from worldmodel.model.transformer import WorldConfig
+from worldmodel.model.transformer import WorldConfig, WorldTransformer
+from worldmodel.train.objectives.own_past import own_past
 from worldmodel.train.objectives.rectified_flow import FlowConfig
 from worldmodel.train.objectives.regression import ONE_LOOK, answer
-from worldmodel.train.stages import train_regression, train_tokenizer
+from worldmodel.train.stages import REGRESSION, train_regression, train_tokenizer
 
 
 def test_what_is_asked_for_is_not_shown():
@@ -40,6 +41,20 @@ def test_its_answer_in_training_is_that_in_play():
     assert torch.allclose(at_once[:, 3], played, atol=1e-4)
 
 
+@torch.no_grad()
+def test_a_past_of_its_own_is_what_it_answers_at_zeros():
+    """Every second frame at one look from zeros; the frames between stay."""
+    network = world()
+    clean, _, controls = clip(batch=2, frames=6)
+    draw = torch.Generator().manual_seed(0)
+    own, _, dreamed = own_past(network, None, clean, controls, [], 1, 0.0, draw, blank=True)
+    tau = (~dreamed).float().expand(2, -1)
+    zeros = torch.where(dreamed[:, None, None], 0.0, clean)
+    guess = network(zeros, tau, torch.zeros_like(tau), controls)
+    assert torch.allclose(own[:, dreamed], guess[:, dreamed], atol=1e-5)
+    assert torch.equal(own[:, ~dreamed], clean[:, ~dreamed])
+
+
 def test_a_run_learns_and_ends_with_a_checkpoint(arrays, tmp_path):
     tokenizer = train_tokenizer(arrays, tmp_path / "tokens", TOKENIZER, quick(steps=4))
     small = WorldConfig(width=16, depth=2, heads=2, dense=(1,), window=3, features=8)
@@ -48,6 +63,9 @@ def test_a_run_learns_and_ends_with_a_checkpoint(arrays, tmp_path):
     found = load_checkpoint(tmp_path / "run" / "checkpoint")
     assert found.config.play.steps == 1 and found.config.play.warm_start == 0
     assert found.tokenizer.config == tokenizer.config
+    alone = load_network(tmp_path / "run" / REGRESSION, WorldTransformer, WorldConfig)
+    assert alone.config == found.network.config
+    assert torch.equal(alone.head_out.weight, found.network.head_out.weight)
     rows = [*map(json.loads, (tmp_path / "run" / "log.jsonl").read_text().splitlines())]
     losses = [row["loss"] for row in rows if "loss" in row]
     assert sum(losses[-4:]) < 0.95 * sum(losses[:4])

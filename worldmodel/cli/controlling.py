@@ -8,10 +8,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from worldmodel.cli.command import Commands, Run, add_json
-from worldmodel.cli.options import add_options, chosen
+from worldmodel.cli.options import ARRAYS, add_checkpoint, add_data, add_options, add_run, chosen
 from worldmodel.cli.training import TRAIN
 
-PICTURES = "arrays that `worldmodel prepare` wrote"
 IDM_SIZES = {
     "height": "height at which it looks at a frame, in pixels",
     "width": "width at which it looks at a frame, in pixels",
@@ -31,15 +30,10 @@ IDM_TRAINING = {
 
 
 POSE_SIZES = {
-    "height": "height at which it looks at a frame, in pixels",
-    "width": "width at which it looks at a frame, in pixels",
-    "features": "channels of its convolutions",
-    "code": "numbers that a picture becomes",
+    "height": "height at which it compares pictures, in pixels",
+    "width": "width at which it compares pictures, in pixels",
+    "components": "principal components that are compared",
 }
-POSE_TRAINING = {
-    "steps": 6000, "batch": 48, "learning_rate": 1.5e-3, "warmup": 50, "ema": 0.99,
-    "validate_every": 500, "picture_every": 2000, "save_every": 250,
-}  # fmt: skip
 CONTROL = {
     "clips": "held-out clips on which keys are read",
     "forks": "places from which the true game is played; 0 for none",
@@ -71,7 +65,8 @@ def train_idm(parser: ArgumentParser) -> Run:
     from worldmodel.train.judges import train_idm
     from worldmodel.train.objectives.inverse_dynamics import InverseConfig
 
-    _add_data_and_run(parser, "runs/idm")
+    add_data(parser)
+    add_run(parser, "runs/idm")
     add_options(parser.add_argument_group("sizes"), InverseDynamicsConfig, IDM_SIZES)
     add_options(parser.add_argument_group("clips"), InverseConfig, IDM_DRAWS)
     add_options(parser.add_argument_group("training"), TrainConfig, TRAIN, **IDM_TRAINING)
@@ -87,18 +82,17 @@ def train_idm(parser: ArgumentParser) -> Run:
 
 def train_pose(parser: ArgumentParser) -> Run:
     from worldmodel.model.pose import PoseConfig
-    from worldmodel.train.config import TrainConfig
-    from worldmodel.train.judges import train_pose
+    from worldmodel.train.places import train_pose
 
-    _add_data_and_run(parser, "runs/pose")
-    add_options(parser, train_pose, {"episodes": "training episodes that the game plays again"})
-    add_options(parser.add_argument_group("sizes"), PoseConfig, POSE_SIZES)
-    add_options(parser.add_argument_group("training"), TrainConfig, TRAIN, **POSE_TRAINING)
+    add_data(parser)
+    add_run(parser, "runs/pose")
+    text = "training episodes that the game plays again; 0 for all"
+    add_options(parser, train_pose, {"episodes": text})
+    add_options(parser, PoseConfig, POSE_SIZES)
 
     def run(options: Namespace) -> None:
         sizes = PoseConfig(game="any", **chosen(options, POSE_SIZES))  # the data's
-        config = TrainConfig(**chosen(options, TRAIN))
-        train_pose(options.data, options.run, sizes, config, episodes=options.episodes)
+        train_pose(options.data, options.run, sizes, episodes=options.episodes)
 
     return run
 
@@ -106,8 +100,8 @@ def train_pose(parser: ArgumentParser) -> Run:
 def control(parser: ArgumentParser) -> Run:
     from worldmodel.evaluate.control_report import control_sections, print_sections
 
-    parser.add_argument("checkpoint", type=Path, help="world to judge")
-    parser.add_argument("data", type=Path, help=PICTURES)
+    add_checkpoint(parser, "world to judge")
+    add_data(parser)
     for name, judge in {"idm": "reads keys", "pose": "reads places"}.items():
         where = f"the checkpoint's, else runs/{name}"
         text = f"run or file of the judge that {judge} (default: {where})"
@@ -131,22 +125,16 @@ def control(parser: ArgumentParser) -> Run:
 def blind(parser: ArgumentParser) -> Run:
     from worldmodel.evaluate.blind_page import blind
 
-    parser.add_argument("checkpoint", type=Path, help="world whose dreams are shown")
-    parser.add_argument("data", type=Path, help=PICTURES)
+    add_checkpoint(parser, "world whose dreams are shown")
+    add_data(parser)
     add_options(parser, blind, BLIND)
     return lambda options: blind(options.checkpoint, options.data, **chosen(options, BLIND))
-
-
-def _add_data_and_run(parser: ArgumentParser, default: str) -> None:
-    parser.add_argument("data", type=Path, help=PICTURES)
-    text = f"folder of the run; one begun there goes on (default: {default})"
-    parser.add_argument("--run", type=Path, default=Path(default), help=text)
 
 
 def label(parser: ArgumentParser) -> Run:
     from worldmodel.train.labels import label
 
-    parser.add_argument("data", type=Path, help=f"{PICTURES}, without keys or with some unknown")
+    parser.add_argument("data", type=Path, help=f"{ARRAYS}, without keys or with some unknown")
     parser.add_argument("--out", type=Path, required=True, help="folder for the labelled arrays")
     idm = Path("runs/idm")
     parser.add_argument("--idm", type=Path, default=idm, help=f"run or file (default: {idm})")
@@ -161,7 +149,7 @@ def label(parser: ArgumentParser) -> Run:
 def hide(parser: ArgumentParser) -> Run:
     from worldmodel.train.labels import hide
 
-    parser.add_argument("data", type=Path, help=PICTURES)
+    add_data(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for arrays with less keys")
     add_options(parser, hide, HIDE)
     return lambda options: hide(options.data, options.out, **chosen(options, HIDE))
@@ -171,7 +159,7 @@ COMMANDS: Commands = {
     "label": (label, "give video without keys those that an inverse dynamics model reads"),
     "hide": (hide, "make keys unknown, to try what unlabelled video is worth"),
     "train idm": (train_idm, "train the judge that reads from pictures which keys were held"),
-    "train pose": (train_pose, "train the judge that reads from a picture where it was taken"),
+    "train pose": (train_pose, "learn a map, to read from a picture where it was taken"),
     "control": (control, "judge whether a world does what the keys say"),
     "blind": (blind, "ask people which of two clips is real"),
 }

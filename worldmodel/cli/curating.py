@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from worldmodel.cli.command import Commands, Run, add_json
-from worldmodel.cli.options import add_options, chosen
+from worldmodel.cli.options import add_data, add_options, chosen
 
 DOCTOR = {
     "frames": "frames to look at, about, spread over the data set",
@@ -49,7 +49,7 @@ def curate(parser: ArgumentParser) -> Run:
     from worldmodel.data.curation.rules import read_rules
     from worldmodel.data.curation.view import LEFT_OUT
 
-    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
+    add_data(parser)
     parser.add_argument("rules", type=Path, help="TOML file that says what is left out")
     parser.add_argument("out", type=Path, help="folder for the view; train on it as on arrays")
     add_json(parser)

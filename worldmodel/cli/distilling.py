@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from worldmodel.cli.command import Commands, Run, add_json, report
-from worldmodel.cli.options import add_changes, add_options, changed, chosen
+from worldmodel.cli.options import (
+    add_changes,
+    add_checkpoint,
+    add_data,
+    add_options,
+    add_run,
+    changed,
+    chosen,
+)
 from worldmodel.cli.training import TRAIN
 
 DISTIL = {
@@ -93,8 +101,8 @@ def train_decoder(parser: ArgumentParser) -> Run:
 def train_judge(parser: ArgumentParser) -> Run:
     from worldmodel.train.judging import judge_world
 
-    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
-    parser.add_argument("checkpoint", type=Path, help="world to judge")
+    add_data(parser)
+    add_checkpoint(parser, "world to judge")
     add_options(parser, judge_world, JUDGE)
     add_json(parser)
     return lambda options: report(
@@ -123,10 +131,9 @@ def train_recipe(parser: ArgumentParser) -> Run:
 
 
 def _add_stage(parser: ArgumentParser, run: str) -> None:
-    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
-    parser.add_argument("checkpoint", type=Path, help="world to go on from")
-    text = f"folder of the run; one begun there goes on (default: {run})"
-    parser.add_argument("--run", type=Path, default=Path(run), help=text)
+    add_data(parser)
+    add_checkpoint(parser, "world to go on from")
+    add_run(parser, run)
 
 
 def _add_groups(

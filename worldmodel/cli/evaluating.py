@@ -10,8 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from worldmodel.cli.command import Commands, Run, add_json
-from worldmodel.cli.options import add_options, changed, chosen
-from worldmodel.cli.training import TRAIN, WORLD, add_preset, add_run
+from worldmodel.cli.options import (
+    add_checkpoint,
+    add_data,
+    add_motion,
+    add_options,
+    add_run,
+    add_tokenizer,
+    changed,
+    chosen,
+)
+from worldmodel.cli.training import TRAIN, WORLD, add_preset, add_start
 
 EVALUATE = {
     "clips": "held-out clips to judge on",
@@ -32,8 +41,8 @@ FILES = {
 def evaluate(parser: ArgumentParser) -> Run:
     from worldmodel.evaluate.judge import ASKED, SECTIONS, evaluate
 
-    parser.add_argument("checkpoint", type=Path, help="world to judge")
-    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
+    add_checkpoint(parser, "world to judge")
+    add_data(parser)
     parser.add_argument(
         "--out", type=Path, help="folder of the report (default: runs/report-<name>)"
     )
@@ -76,12 +85,11 @@ def train_regression(parser: ArgumentParser) -> Run:
     from worldmodel.presets import preset_named
     from worldmodel.train.stages import train_regression
 
-    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
-    parser.add_argument("tokenizer", type=Path, help="run of a tokenizer, or its .safetensors file")
-    parser.add_argument(
-        "--motion", type=Path, help="run of a motion network, or its file (default: no motion)"
-    )
+    add_data(parser)
+    add_tokenizer(parser)
+    add_motion(parser)
     add_run(parser, "runs/regression")
+    add_start(parser)
     add_preset(parser, world=WORLD, train_world=TRAIN)
 
     def run(options: Namespace) -> None:

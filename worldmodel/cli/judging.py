@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from worldmodel.cli.command import Commands, Run, add_json
-from worldmodel.cli.options import add_options, chosen, settings_of
+from worldmodel.cli.options import add_checkpoint, add_options, chosen, settings_of
 
+MEASURED = "world to measure"
 BENCH = {
     "frames": "frames to measure",
     "steps": "sampler steps a frame; the world's own unless given",
@@ -57,7 +58,7 @@ BENCH_ATTENTION = {
 def bench_play(parser: ArgumentParser) -> Run:
     from worldmodel.evaluate.bench.play import bench_play, sample_play
 
-    _add_checkpoint(parser)
+    add_checkpoint(parser, MEASURED)
     return _bench(parser, bench_play, sample_play, BENCH, "a frame for one player")
 
 
@@ -70,27 +71,23 @@ def bench_train(parser: ArgumentParser) -> Run:
 def bench_serve(parser: ArgumentParser) -> Run:
     from worldmodel.evaluate.bench.serve import bench_serve, sample_serve
 
-    _add_checkpoint(parser)
+    add_checkpoint(parser, MEASURED)
     return _bench(parser, bench_serve, sample_serve, BENCH_SERVE, "from a key to its frame")
 
 
 def bench_decode(parser: ArgumentParser) -> Run:
     from worldmodel.evaluate.bench.decode import bench_decode, sample_decode
 
-    _add_checkpoint(parser)
+    add_checkpoint(parser, MEASURED)
     return _bench(parser, bench_decode, sample_decode, BENCH_DECODE, "a picture")
 
 
 def bench_attention(parser: ArgumentParser) -> Run:
     from worldmodel.evaluate.bench.attention import bench_attention, sample_attention
 
-    _add_checkpoint(parser)
+    add_checkpoint(parser, MEASURED)
     what = "a block's attention for one player"
     return _bench(parser, bench_attention, sample_attention, BENCH_ATTENTION, what)
-
-
-def _add_checkpoint(parser: ArgumentParser) -> None:
-    parser.add_argument("checkpoint", type=Path, help="world to measure")
 
 
 def _bench(
@@ -139,7 +136,7 @@ def _common(given: dict[str, Any], sample: Callable) -> dict[str, Any]:
 def bench_all(parser: ArgumentParser) -> Run:
     from worldmodel.evaluate.bench.everything import bench_all
 
-    parser.add_argument("checkpoint", type=Path, help="world to measure")
+    add_checkpoint(parser, MEASURED)
     parser.add_argument("out", type=Path, help="file that gets a line of JSON for each")
     return lambda options: bench_all(options.checkpoint, options.out)
 

@@ -6,9 +6,36 @@ import inspect
 import typing
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from worldmodel.errors import UserError
+
+ARRAYS = "arrays that `worldmodel prepare` wrote"
+
+
+def add_data(parser: ArgumentParser) -> None:
+    """The argument that most commands begin with."""
+    parser.add_argument("data", type=Path, help=ARRAYS)
+
+
+def add_tokenizer(parser: ArgumentParser) -> None:
+    parser.add_argument("tokenizer", type=Path, help="run of a tokenizer, or its .safetensors file")
+
+
+def add_motion(parser: ArgumentParser) -> None:
+    text = "run of a motion network, or its file (default: no motion)"
+    parser.add_argument("--motion", type=Path, help=text)
+
+
+def add_checkpoint(parser: ArgumentParser, text: str) -> None:
+    parser.add_argument("checkpoint", type=Path, help=text)
+
+
+def add_run(parser: ArgumentParser, default: str) -> None:
+    """--run, of a command that can be called again."""
+    text = f"folder of the run; one begun there goes on (default: {default})"
+    parser.add_argument("--run", type=Path, default=Path(default), help=text)
 
 
 def add_options(

@@ -9,7 +9,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from worldmodel.cli.command import Commands, Run, add_json
-from worldmodel.cli.options import add_changes, changed
+from worldmodel.cli.options import (
+    add_changes,
+    add_checkpoint,
+    add_data,
+    add_motion,
+    add_run,
+    add_tokenizer,
+    changed,
+)
 
 TRAIN = {
     "steps": "updates of the weights",
@@ -103,8 +111,9 @@ def train_tokenizer(parser: ArgumentParser) -> Run:
     from worldmodel.presets import preset_named
     from worldmodel.train.stages import train_tokenizer
 
-    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
+    add_data(parser)
     add_run(parser, "runs/tokenizer")
+    add_start(parser)
     parser.add_argument(
         "--perceptual", type=float, default=0.0, metavar="N",
         help="weight of the distance of EfficientNet-lite0's features (default: 0)",
@@ -126,9 +135,10 @@ def train_motion(parser: ArgumentParser) -> Run:
     from worldmodel.presets import preset_named
     from worldmodel.train.stages import train_motion
 
-    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
-    parser.add_argument("tokenizer", type=Path, help="run of a tokenizer, or its .safetensors file")
+    add_data(parser)
+    add_tokenizer(parser)
     add_run(parser, "runs/motion")
+    add_start(parser)
     add_preset(parser, motion=MOTION, train_motion=TRAIN)
 
     def run(options: Namespace) -> None:
@@ -144,12 +154,11 @@ def train_world(parser: ArgumentParser) -> Run:
     from worldmodel.presets import preset_named
     from worldmodel.train.stages import train_world
 
-    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
-    parser.add_argument("tokenizer", type=Path, help="run of a tokenizer, or its .safetensors file")
-    parser.add_argument(
-        "--motion", type=Path, help="run of a motion network, or its file (default: no motion)"
-    )
+    add_data(parser)
+    add_tokenizer(parser)
+    add_motion(parser)
     add_run(parser, "runs/world")
+    add_start(parser)
     add_preset(parser, world=WORLD, flow=FLOW, train_world=TRAIN)
 
     def run(options: Namespace) -> None:
@@ -190,10 +199,9 @@ def _finishing(
 ) -> Run:
     from worldmodel.presets import FINISHING, cpu
 
-    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
-    parser.add_argument("checkpoint", type=Path, help="world to begin with")
-    text = "folder of the run; one begun there goes on (default: runs/sharp)"
-    parser.add_argument("--run", type=Path, default=Path("runs/sharp"), help=text)
+    add_data(parser)
+    add_checkpoint(parser, "world to begin with")
+    add_run(parser, "runs/sharp")
     parts = (FINISHING, TRAIN), (cpu().flow, FLOW), (config, texts)
     for part, about in parts:
         add_changes(parser, part, about)
@@ -220,9 +228,7 @@ def add_preset(parser: ArgumentParser, **texts: Mapping[str, str]) -> None:
         add_changes(parser.add_argument_group(title), vars(cpu())[part], own)
 
 
-def add_run(parser: ArgumentParser, default: str) -> None:
-    text = f"folder of the run; one begun there goes on (default: {default})"
-    parser.add_argument("--run", type=Path, default=Path(default), help=text)
+def add_start(parser: ArgumentParser) -> None:
     text = "weights of another training that a new run begins with (.safetensors)"
     parser.add_argument("--start", type=Path, metavar="FILE", help=text)
 
@@ -230,8 +236,8 @@ def add_run(parser: ArgumentParser, default: str) -> None:
 def scenes(parser: ArgumentParser) -> Run:
     from worldmodel.train.scenes import write_scenes
 
-    parser.add_argument("data", type=Path, help="arrays that `worldmodel prepare` wrote")
-    parser.add_argument("checkpoint", type=Path, help="world that gets the scenes")
+    add_data(parser)
+    add_checkpoint(parser, "world that gets the scenes")
     parser.add_argument("--count", type=int, default=8, metavar="N", help="scenes (default: 8)")
     parser.add_argument(
         "--row",

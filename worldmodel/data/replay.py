@@ -10,6 +10,7 @@ from worldmodel.data.clips import FrameStore, Span
 from worldmodel.data.progress import Progress
 from worldmodel.errors import UserError
 from worldmodel.games.base import Game
+from worldmodel.games.downscale import box_mean
 
 ALIKE = 25.0  # dB between a recorded frame, which video has changed a little, and the replayed one
 
@@ -28,7 +29,9 @@ def replay(game: Game, seed: int, controls: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def require_alike(recorded: np.ndarray, replayed: np.ndarray, store: FrameStore) -> None:
-    """Raise UserError when the frames uint8 [h w 3] show different things."""
+    """Raise UserError when the frames uint8 [h w 3] show different things; the replayed one may be
+    smaller."""
+    recorded = box_mean(recorded, replayed.shape[:2])
     error = np.square(recorded.astype(np.float32) - replayed).mean()
     if 10 * np.log10(255**2 / max(error, 1e-3)) < ALIKE:
         raise UserError(
@@ -46,11 +49,12 @@ def require_pose(game: Game) -> None:
 
 
 def recorded_poses(game: Game, store: FrameStore, episodes: int, cache: Path) -> np.ndarray:
-    """Poses float32 [n 3] (x, y, degrees) of the first `episodes`, from `cache` or by replay.
+    """Poses float32 [n 3] (x, y, degrees) of the first `episodes` (0: of all), from `cache` or by
+    replay.
 
     Raises UserError when the game does not show again what was recorded.
     """
-    spans = store.episodes[:episodes]
+    spans = store.episodes[: episodes or None]
     if cache.exists():
         found = np.load(cache)
         if found.shape == (spans[-1].stop, 3):

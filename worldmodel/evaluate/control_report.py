@@ -19,7 +19,8 @@ from worldmodel.games.catalogue import open_game
 from worldmodel.model.inverse_dynamics import InverseDynamics
 from worldmodel.model.pose import PoseRegressor
 from worldmodel.play.world import World, load_world
-from worldmodel.train.judges import IDM, POSE, load_idm, load_pose
+from worldmodel.train.judges import IDM, load_idm
+from worldmodel.train.places import POSE, load_pose
 
 PARTS = ("keys", "response", "counterfactual", "turn")
 RUNS = {IDM: Path("runs/idm"), POSE: Path("runs/pose")}
@@ -49,6 +50,10 @@ def control_sections(
     parts = PARTS if only is None else (only,)
     if not set(parts) <= set(PARTS):
         raise UserError(f"there is no part {only!r}; choose one of {', '.join(PARTS)}")
+    if clips < 2:
+        raise UserError(f"clips must be at least 2, found {clips}; give more")
+    if forks < 2 and forks:
+        raise UserError(f"forks must be at least 2, or 0 for none, found {forks}; give more")
     world, store = load_world(folder, "cpu", speed), FrameStore(Path(data) / "heldout")
     judges = load_judges(folder, store, idm=idm, pose=pose)
     setting = setting_of(world.config.play, steps)

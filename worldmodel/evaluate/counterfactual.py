@@ -28,8 +28,9 @@ TEXT = (
     "learned habits of the players and not what keys do."
 )
 POSES = (
-    " A network that has learned where in the map real pictures were taken says where dreams "
-    "are; its error on the game's own frames stands beside."
+    " Where a dream is, pictures of known places say that look most like it, followed frame by "
+    "frame from the place where the fork begins; what this errs on the game's own frames stands "
+    "beside, and how far the game has gone from where it began."
 )
 
 
@@ -55,7 +56,7 @@ def counterfactual_section(
         if name == "other keys":
             pictures.append(side_by_side(truth, dreamed))
             if pose is not None:
-                placed, drawn = pose_scores(pose, truth, dreamed, seeds)
+                placed, drawn = pose_scores(pose, truth, dreamed, forks)
                 figures |= placed
                 curves += drawn
     curves.insert(0, Curve(
@@ -70,14 +71,21 @@ def counterfactual_section(
 
 
 def pose_scores(
-    pose: PoseRegressor, truth: Truth, dreamed: Tensor, seeds: np.ndarray
+    pose: PoseRegressor, truth: Truth, dreamed: Tensor, forks: Forks
 ) -> tuple[dict[str, Figure], list[Curve]]:
-    """How far from the true pose dreams are, and the game's own frames, for the regressor."""
+    """How far from the true pose dreams are for the regressor, the game's own frames, and who does
+    not move."""
     figures: dict[str, Figure] = {}
     drawn: dict[str, list] = {"position, map units": [], "angle, degrees": []}
     alive = truth.alive
-    for name, frames in {"dreams": dreamed[alive], "true frames": truth.frames[alive]}.items():
-        errors = pose_errors(read_poses(pose, frames), truth.poses[alive]).numpy()  # [b t 2]
+    start, seeds = forks.poses[alive], forks.pasts.seeds[alive.numpy()]
+    poses = {
+        "dreams": read_poses(pose, dreamed[alive], start),
+        "true frames": read_poses(pose, truth.frames[alive], start),
+        "staying where it began": start[:, None],
+    }
+    for name, found in poses.items():
+        errors = pose_errors(found, truth.poses[alive]).numpy()  # [b t 2]
         for axis, what in enumerate(drawn):
             unit = what.split(", ")[1]
             each = [
@@ -98,9 +106,11 @@ def pose_scores(
 
 
 @torch.inference_mode()
-def read_poses(pose: PoseRegressor, frames: Tensor) -> Tensor:
-    """Poses [b t 3] of frames uint8 [b t H W 3]."""
-    return torch.stack([pose.poses(to_float(clip)) for clip in frames])
+def read_poses(pose: PoseRegressor, frames: Tensor, start: Tensor) -> Tensor:
+    """Poses [b t 3] of frames uint8 [b t H W 3] that follow poses [b 3]."""
+    return torch.stack([
+        pose.follow(to_float(clip), begun) for clip, begun in zip(frames, start, strict=True)
+    ])  # fmt: skip
 
 
 def side_by_side(truth: Truth, dreamed: Tensor) -> Picture:
@@ -134,7 +144,8 @@ def full_turn_section(
         )
         lines.append(line(name, [bootstrap(x, unit="dB", seeds=seeds) for x in scores.T]))
         if pose is not None:
-            errors = pose_errors(read_poses(pose, turned), read_poses(pose, start)).numpy()
+            read = read_poses(pose, frames, forks.poses)
+            errors = pose_errors(read[:, STAND:], read[:, STAND - 1 : STAND]).numpy()
             for axis, (what, unit) in enumerate((("distance", "map units"), ("angle", "degrees"))):
                 figures[f"median {what} to the beginning, {name}"] = bootstrap(
                     at(errors[..., axis], back), statistic=np.median, unit=unit, frames=ROUND,

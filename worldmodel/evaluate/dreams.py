@@ -13,6 +13,7 @@ from worldmodel.checkpoint import PlayConfig
 from worldmodel.diffusion.rollout import next_frame, prefill, remember
 from worldmodel.diffusion.samplers import Sampler, sampler_named
 from worldmodel.diffusion.schedules import even_times
+from worldmodel.errors import UserError
 from worldmodel.evaluate.clips import Clips
 from worldmodel.evaluate.pasts import Pasts
 from worldmodel.model.cache import FrameCache
@@ -41,7 +42,9 @@ class Setting:
 
 
 def setting_of(play: PlayConfig, steps: int | None = None) -> Setting:
-    """The setting a world ships with, or with other steps."""
+    """The setting a world ships with, or with other steps; raises UserError below one."""
+    if steps is not None and steps < 1:
+        raise UserError(f"steps must be at least 1, found {steps}; give more")
     return Setting(
         steps=steps or play.steps,
         sampler=sampler_named(play.sampler),

@@ -51,18 +51,21 @@ def next_frame_figures(made: Made) -> dict[str, Figure]:
 
 
 def horizon_figures(made: Made) -> dict[str, Figure]:
-    """PSNR over repeating the last real frame on own output, by frames dreamed."""
+    """PSNR and SSIM over repeating the last real frame on own output, by frames dreamed."""
     clips, figures = made.clips, {}
-    repeated = psnr(clips.last, clips.truth).numpy()
-    moves = moved(clips.truth, clips.last)
-    for who, frames in made.own.items():
-        gain = psnr(frames, clips.truth).numpy() - repeated
-        for h in HORIZONS:
-            if h <= clips.horizon:
-                name = f"frame {h} on {whose(who)}, PSNR over repeating"
-                at = slice(h - 1, h)
-                figures[name] = mean_figure(clips, gain[:, at], "dB")
-                figures[f"{name}, moving"] = mean_figure(clips, gain[:, at], "dB", moves[:, at])
+    at = np.array([h - 1 for h in HORIZONS if h <= clips.horizon])
+    truth = clips.truth[:, at]
+    moves = moved(truth, clips.last)
+    for measure, name, unit in ((psnr, "PSNR", "dB"), (ssim, "SSIM", "")):
+        repeated = measure(clips.last, truth)
+        for who, frames in made.own.items():
+            gain = (measure(frames[:, at], truth) - repeated).numpy()
+            for i, h in enumerate(at + 1):
+                label, which = f"frame {h} on {whose(who)}, {name} over repeating", slice(i, i + 1)
+                figures[label] = mean_figure(clips, gain[:, which], unit)
+                figures[f"{label}, moving"] = mean_figure(
+                    clips, gain[:, which], unit, moves[:, which]
+                )
     return figures
 
 

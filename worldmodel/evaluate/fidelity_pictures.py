@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from worldmodel.evaluate.clips import moved
-from worldmodel.evaluate.figures import Curve, Line, Picture
+from worldmodel.evaluate.figures import Curve, Picture
 from worldmodel.evaluate.lines import mean_line, side_by_side, strip
 from worldmodel.evaluate.made import EVERY, FORCED, HORIZONS, OWN, REPEAT, SHOWN, TOKENIZER, Made
 from worldmodel.evaluate.ssim import psnr, ssim
@@ -19,9 +19,8 @@ def curves(made: Made, seen: Mapping[str, Tensor], close: np.ndarray) -> tuple[C
     """PSNR, SSIM and perceptual distance against the horizon."""
     whole = np.arange(made.clips.horizon)
     found = [
-        _curve(made, "PSNR", psnr, "dB", whole),
-        _curve(made, "PSNR", psnr, "dB", whole, moving=True),
-        _curve(made, "SSIM", ssim, "", close),
+        *_curves(made, "PSNR", psnr, "dB", whole),
+        *_curves(made, "SSIM", ssim, "", close),
     ]
     lines = [
         mean_line(who, close + 1, seen[f"distance, {who}"].numpy())
@@ -34,29 +33,29 @@ def curves(made: Made, seen: Mapping[str, Tensor], close: np.ndarray) -> tuple[C
     return (*found, distance)
 
 
-def _curve(
-    made: Made, name: str, measure: Callable[..., Tensor], unit: str, at: np.ndarray, *,
-    moving: bool = False,
-) -> Curve:  # fmt: skip
-    """A measure at frames `at` of everything made; of moving frames alone if asked for."""
+def _curves(
+    made: Made, name: str, measure: Callable[..., Tensor], unit: str, at: np.ndarray
+) -> list[Curve]:
+    """A measure at frames `at` of everything made, of all frames and of those that move."""
     clips, every = made.clips, np.arange(0, made.clips.horizon, EVERY)
-    truth = clips.truth
-    moves = moved(truth, clips.last) if moving else np.ones(truth.shape[:2], bool)
-
-    def line(who: str, frames: Tensor, at: np.ndarray) -> Line:
-        values = measure(frames, truth[:, at]).numpy()
-        return mean_line(who, at + 1, values, moves[:, at])
-
-    lines = [line(who, frames[:, at], at) for who, frames in made.own.items()]
+    shown = {who: (at, frames[:, at]) for who, frames in made.own.items()}
     for who, frames in made.forced.items():
-        lines.append(line(FORCED if who == OWN else f"{who} {FORCED}", frames, every))
-    lines.append(line(REPEAT, clips.last, at))
-    lines.append(line(TOKENIZER, made.tokenizer[:, at], at))
-    about = ", frames that move" if moving else ""
-    return Curve(
-        title=f"{name} against horizon{about}", x_label="frames dreamed",
-        y_label=f"{name}, {unit}" if unit else name, lines=tuple(lines),
-    )  # fmt: skip
+        shown[FORCED if who == OWN else f"{who} {FORCED}"] = every, frames
+    shown[REPEAT] = at, clips.last
+    shown[TOKENIZER] = at, made.tokenizer[:, at]
+    values = {who: measure(x, clips.truth[:, t]).numpy() for who, (t, x) in shown.items()}
+    moves = moved(clips.truth, clips.last)
+    return [
+        Curve(
+            title=f"{name} against horizon{about}", x_label="frames dreamed",
+            y_label=f"{name}, {unit}" if unit else name,
+            lines=tuple(
+                mean_line(who, shown[who][0] + 1, found, which[:, shown[who][0]])
+                for who, found in values.items()
+            ),
+        )
+        for about, which in (("", np.ones_like(moves)), (", frames that move", moves))
+    ]  # fmt: skip
 
 
 def pictures(made: Made, seen: Mapping[str, Tensor], fps: float) -> tuple[Picture, ...]:

@@ -27,7 +27,9 @@ from worldmodel.evaluate.report.page import HTML, write_report
 from worldmodel.evaluate.seen import require_fitting, require_split, require_unseen
 from worldmodel.evaluate.subject import Budget, Subject
 from worldmodel.evaluate.sweep import sweep
+from worldmodel.evaluate.yardstick import load_yardstick
 from worldmodel.play.world import World, load_world
+from worldmodel.train.stages import REGRESSION
 
 Makers = Mapping[str, Callable[[Subject], list[Section]]]
 SECTIONS: Makers = {
@@ -48,7 +50,8 @@ def evaluate(
 ) -> dict[str, Any]:  # fmt: skip
     """Judge the world in `folder` on `data/heldout`; writes report.html and report.json.
 
-    They go into the folder `out`, or runs/report-<name>. `only` names one section, whose report has
+    They go into the folder `out`, or runs/report-<name>. The regression network is that of the
+    world's folder unless another is named. `only` names one section, whose report has
     its name too. Returns what report.json holds. Raises UserError when world and data do not fit,
     the world was trained on the data, or a file is not what it should be.
     """
@@ -65,6 +68,8 @@ def evaluate(
     given = load_given(lpips=lpips, fid=fid, fvd=fvd)
     world = load_world(folder, "cpu", speed)
     require_fitting(world, store)
+    own = folder / REGRESSION
+    regression = regression or (own if own.is_file() else None)
     yardstick = load_yardstick(regression, world) if regression else None
     features = Features(store.size)
     drawn = _drawn(world, store, budget)
@@ -95,21 +100,6 @@ def _chosen(only: str | None) -> Makers:
     if only not in every:
         raise UserError(f"there is no section {only!r}; choose one of {', '.join(every)}")
     return {only: every[only]}
-
-
-def load_yardstick(path: Path, world: World) -> World:
-    """The regression network in a checkpoint folder or run; raises UserError when it does not fit.
-
-    It runs at the speed of `world`.
-    """
-    inside = path / "checkpoint"
-    found = load_world(inside if inside.is_dir() else path, "cpu", world.speed.name)
-    if found.config.tokenizer_hash != world.config.tokenizer_hash:
-        raise UserError(
-            f"the regression network in {path} has another tokenizer than the world; train it "
-            "with `worldmodel train regression` on the world's own"
-        )
-    return found
 
 
 @torch.inference_mode()

@@ -10,7 +10,6 @@ Shapes: b clips, k frames of a clip, f features.
 """
 
 import numpy as np
-import torch
 from einops import rearrange
 from torch import Tensor
 
@@ -91,8 +90,3 @@ def _figure(statistic: object, clips: int, frames: int, seeds: np.ndarray, unit:
     halves = [statistic(draw.choice(clips, clips // 2, replace=False)) for _ in range(HALVES)]
     low, high = np.quantile(halves, TAILS, method="nearest")
     return Figure(value=value, low=float(low), high=float(high), **rests)
-
-
-def features_of(frames: Tensor, pooled: Tensor) -> Tensor:
-    """Pooled features [b*k f] back by clip [b k f], as `frames` [b k H W 3] are."""
-    return torch.unflatten(pooled, 0, frames.shape[:2])

@@ -12,10 +12,12 @@ from worldmodel.checkpoint import (
     TOKENIZER,
     CheckpointConfig,
     PlayConfig,
+    encoder_hash,
     load_motion,
     load_tokenizer,
     save_checkpoint,
     save_motion,
+    save_network,
     save_tokenizer,
     tokenizer_hash,
 )
@@ -50,6 +52,8 @@ from worldmodel.train.ranks import in_turn, join_ranks, rank, wait_for_ranks
 from worldmodel.train.state import latest_state, saved_step
 from worldmodel.train.transfer import begin_with
 from worldmodel.train.watched import WorldWatch
+
+REGRESSION = "regression.safetensors"
 
 
 @on_its_device
@@ -175,10 +179,15 @@ def train_regression(
 
     `drawn` says what clips are drawn and how many pasts are its own, as it does for a world. With
     the world's weights as `start` the world's training is behind it too.
-    Ends with a checkpoint in `run/checkpoint`, for `worldmodel evaluate --regression`.
+    Ends with a checkpoint in `run/checkpoint` and its network alone in
+    `run/regression.safetensors`; `worldmodel evaluate --regression` takes either.
     """
     flow = dataclasses.replace(drawn or FlowConfig(), steps=1, warm_start=0.0, dropout=0.0)
-    return train_world(data, tokenizer, run, sizes, config, flow, motion, start, Regression)
+    found = train_world(data, tokenizer, run, sizes, config, flow, motion, start, Regression)
+    if rank() == 0:
+        encoder = encoder_hash(open_tokenizer(tokenizer))
+        save_network(run / REGRESSION, found, encoder=encoder)
+    return found
 
 
 @on_its_device
