@@ -7,6 +7,7 @@ import pytest
 from painter import some_controls, write
 from tiny import MOTION, MOVING_WORLD, TOKENIZER, quick
 
+from worldmodel import cli
 from worldmodel.checkpoint import load_checkpoint
 from worldmodel.errors import UserError
 from worldmodel.evaluate.training_flops import update_flops
@@ -79,6 +80,20 @@ def test_from_raw_episodes_to_a_world_with_its_card(episodes, tmp_path, capsys):
     told = capsys.readouterr().out
     assert told.count("is done") == 8 and "begins" not in told
     follow_from_world_again(episodes, tmp_path)
+
+
+def test_a_stages_command_asks_for_what_the_stage_did(tmp_path, monkeypatch):
+    """The last stages of the recipe `nano`, typed again."""
+    asked = []
+    for name in ("train_distilled", "train_decoder"):
+        for module in ("worldmodel.train.distilling", "worldmodel.recipes.stages"):
+            monkeypatch.setattr(f"{module}.{name}", lambda *given: asked.append(given))
+    folders = Folders(tmp_path, tmp_path)
+    chosen = [s for s in recipe_named("nano").stages if s.name in ("shortcut", "decoder")]
+    for stage in chosen:
+        stage.make(folders)
+        assert cli.main(stage.command(folders).split()[1:]) == 0
+    assert asked[0] == asked[1] and asked[2] == asked[3] and asked[1] != asked[2]
 
 
 def follow_from_world_again(episodes, folder):

@@ -29,7 +29,7 @@ DISTIL = {
     "warm_share": "share of the frames beyond that level that begin with it, not with the truth",
     "floor": "weight of the loss at pure noise; at clean data it is 1",
     "follow": "how much the slow average keeps in an update",
-    "flow_share": "shortcut: share of the frames that keep to the plain flow",
+    "flow_share": "shortcut: share of the frames that keep to the teacher's plain flow",
     "halvings": "shortcut: how often a jump of play is halved",
     "substeps": "consistency: steps of the teacher in a segment; reflow: from noise to data",
     "guidance": "consistency, reflow: guidance on the keys, baked in",

@@ -32,7 +32,7 @@ def update_flops(world: Path, what: dict[str, object]) -> float:
     frame = (LEARNED + looks_beside(distil)) * look(config.world)
     carry = picture + commit(config.world)  # at every further frame of an own rollout
     further = (distil.horizon - 1) * (frame + carry) if distil.objective == "self_forcing" else 0
-    contexts = 2 if distil.objective in ("consistency", "reflow") else 1
+    contexts = 1 if distil.objective == "self_forcing" else 2  # the teacher's as well
     context = contexts * distil.clip * commit(config.world)
     return batch * (distil.frames * (frame + picture + further) + context)
 
@@ -41,7 +41,7 @@ def looks_beside(distil: DistilConfig) -> float:
     """Looks at a frame that are not learned from: of the slow average, the teacher, or play."""
     guided = 1 if distil.guidance == 1.0 else 2
     return {
-        "shortcut": 2 * (1 - distil.flow_share),
+        "shortcut": 2 * (1 - distil.flow_share) + distil.flow_share,
         "consistency": 1 + guided,
         "reflow": guided * distil.substeps,
         "self_forcing": distil.looks - 1,

@@ -1,10 +1,8 @@
 """Makers of stages: each a function of its settings."""
 
-import dataclasses
-
 from worldmodel.data.collect import collect
 from worldmodel.data.prepare import prepare
-from worldmodel.presets import Preset
+from worldmodel.presets import DECODING, DISTILLING, Preset
 from worldmodel.recipes.stage import Folders, Stage
 from worldmodel.train.config import TrainConfig
 from worldmodel.train.distilling import train_decoder, train_distilled
@@ -80,7 +78,8 @@ def world(name: str, preset: Preset) -> Stage:
 
 def distilled(after: str, distil: DistilConfig, config: TrainConfig) -> Stage:
     """Few looks, from the world that the stage `after` ended with."""
-    flags = _changes(distil, DistilConfig()) + _flags({"steps": config.steps})
+    own = {"objective": distil.objective} | _changes(distil, DistilConfig())
+    flags = _flags(own | _changes(config, DISTILLING))
     return Stage(
         name=distil.objective,
         command=lambda f: (
@@ -97,7 +96,7 @@ def distilled(after: str, distil: DistilConfig, config: TrainConfig) -> Stage:
 
 def decoder(after: str, config: TrainConfig, settings: DecoderConfig) -> Stage:
     """The decoder alone, of the world that the stage `after` ended with."""
-    flags = _changes(settings, DecoderConfig()) + _flags({"steps": config.steps})
+    flags = _flags(_changes(settings, DecoderConfig()) | _changes(config, DECODING))
     return Stage(
         name="decoder",
         command=lambda f: f"worldmodel train decoder {f.arrays} {f.world(after)}{flags} "
@@ -119,15 +118,16 @@ def scenes(after: str, count: int) -> Stage:
     )
 
 
-def _changes(config: object, usual: object) -> str:
-    """Flags for the fields of a dataclass that differ from the usual one."""
-    fields = (field.name for field in dataclasses.fields(config))
-    return _flags({n: vars(config)[n] for n in fields if vars(config)[n] != vars(usual)[n]})
+def _changes(config: object, usual: object) -> dict[str, object]:
+    """Fields of a dataclass that differ from the usual one."""
+    return {name: value for name, value in vars(config).items() if value != vars(usual)[name]}
 
 
 def _flags(settings: dict[str, object]) -> str:
-    shown = {
-        name: " ".join(map(str, value)) if isinstance(value, tuple) else value
-        for name, value in settings.items()
-    }
-    return "".join(f" --{name.replace('_', '-')} {value}" for name, value in shown.items())
+    return "".join(_flag(name.replace("_", "-"), value) for name, value in settings.items())
+
+
+def _flag(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return f" --{name}" if value else f" --no-{name}"
+    return f" --{name} {' '.join(map(str, value)) if isinstance(value, tuple) else value}"

@@ -33,7 +33,8 @@ from worldmodel.train.pictures import save_sheet
 from worldmodel.train.sensitivity import channel_weights
 
 METHODS = ("shortcut", "consistency", "reflow", "self_forcing")
-TAUGHT = ("consistency", "reflow")  # these look through the teacher's eyes as well
+TAUGHT = ("shortcut", "consistency", "reflow")  # these look through the teacher's eyes as well
+GUIDED = ("consistency", "reflow")  # these bake its guidance in
 JUMPING = ("shortcut", "consistency")  # these tell the network how far it jumps
 JUDGED = 12  # clips in the figures
 
@@ -140,7 +141,7 @@ class Distillation:
         distil = self.distil
         return gap_figures(
             network.student, network.teacher, self.carrier, self.judged, (distil.looks,),
-            distil.guidance if distil.objective in TAUGHT else 1.0, warm_start=distil.warm_start,
+            distil.guidance if distil.objective in GUIDED else 1.0, warm_start=distil.warm_start,
         )  # fmt: skip
 
     @torch.no_grad()

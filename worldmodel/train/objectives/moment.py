@@ -45,7 +45,7 @@ class Moment:
     """b frames about to be dreamed, each with what play would know."""
 
     cache: FrameCache  # of the student
-    taught: FrameCache  # of the teacher; the student's where an objective has none
+    taught: FrameCache  # of the teacher; the student's where an objective does without
     carried: Carried | None
     controls: Tensor  # [b m]
     clean: Tensor  # [b n c], the true frame

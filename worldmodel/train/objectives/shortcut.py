@@ -27,7 +27,8 @@ def shortcut(
 ) -> Result:
     """Guesses and targets [b n c] and noise levels [b]: first frames of the plain flow, then jumps.
 
-    The plain flow is what the shortest jumps are taken for, and it has the data for its target.
+    The plain flow is what the shortest jumps are taken for. Its target in the papers is the data; a
+    finished world already answers with their mean, and has not their noise.
     """
     count = len(moment.clean)
     plain = round(config.flow_share * count)
@@ -44,8 +45,10 @@ def _plain(
 ) -> Result:
     tau = torch.rand(len(moment.clean), generator=draw)
     z = seen_noisy(moment, tau, draw, config)
-    guess = look(network.student, moment.cache, moment, z, tau, torch.zeros_like(tau))
-    return guess, moment.clean, tau
+    still = torch.zeros_like(tau)
+    with without_gradients(z.device):
+        target = look(network.teacher, moment.taught, moment, z, tau, still)
+    return look(network.student, moment.cache, moment, z, tau, still), target, tau
 
 
 def _halved(
