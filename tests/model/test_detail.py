@@ -17,22 +17,25 @@ def texture(seed=0):
 
 def test_where_both_agree_the_moved_picture_is_shown():
     flat, moved = torch.full((1, 3, *SIZE), 0.5), texture()
-    torch.testing.assert_close(with_detail(flat, moved, torch.ones(1, 6), GRID), moved)
+    shown = with_detail(flat, moved, torch.ones(1, 6), GRID)
+    torch.testing.assert_close(shown, moved, atol=0.03, rtol=0)
+    torch.testing.assert_close(with_detail(moved, moved, torch.ones(1, 6), GRID), moved)
 
 
 def test_colours_are_those_of_the_decoded_picture():
     darker, moved = torch.full((1, 3, *SIZE), 0.48), texture()
     shown = with_detail(darker, moved, torch.ones(1, 6), GRID)
     assert abs(float(shown.mean()) - 0.48) < 1e-3
-    assert shown.std() > 0.9 * moved.std()
+    assert shown.std() > 0.8 * moved.std()
 
 
 def test_what_is_new_is_as_decoded():
     decoded, moved = texture(1), texture(2)
     torch.testing.assert_close(with_detail(decoded, moved, torch.zeros(1, 6), GRID), decoded)
-    half = with_detail(decoded, moved, torch.tensor([[1.0, 1, 0, 1, 1, 0]]), GRID)
-    torch.testing.assert_close(half[..., :8], moved[..., :8])
-    torch.testing.assert_close(half[..., -4:], decoded[..., -4:])
+    flat, partly = torch.full((1, 3, *SIZE), 0.5), torch.tensor([[1.0, 1, 0, 1, 1, 0]])
+    half = with_detail(flat, moved, partly, GRID)
+    torch.testing.assert_close(half[..., :8], moved[..., :8], atol=0.03, rtol=0)
+    torch.testing.assert_close(half[..., -4:], flat[..., -4:])
 
 
 def test_what_is_dreamed_otherwise_gives_up_its_detail():

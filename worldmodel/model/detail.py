@@ -2,9 +2,9 @@
 
 A decoder gives back two thirds of a texture, and a dream goes through it at every frame. So what is
 shown takes its colours and shapes from the decoded latents, and its fine detail from the last
-picture, moved along the flow, where that was in the picture and both agree in the coarse. Video
-codecs predict their pictures in this way (motion compensation, Lu et al., arXiv 1812.00101, section
-3.3); here what is left over is dreamed.
+picture, moved along the flow, where that was in the picture and both agree. Video codecs predict
+their pictures in this way (motion compensation, Lu et al., arXiv 1812.00101, section 3.3); here
+what is left over is dreamed.
 Shapes: b pictures, n latents of a frame, h w latent grid, H W pixels.
 """
 
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-AGREE = 0.2  # distance of two coarse colours, in 0..1 each, at which detail is given up
+AGREE = 0.2  # distance of two colours, in 0..1 each, at which detail is given up
 SHARP = 2 / 3  # of PyTorch's cubic kernel (a = -0.75); with the linear one it is Catmull-Rom's
 
 
@@ -20,12 +20,12 @@ def with_detail(decoded: Tensor, moved: Tensor, known: Tensor, grid: tuple[int, 
     """Decoded pictures [b 3 H W] with the detail of moved ones, where `known` [b n] is 1."""
     size = decoded.shape[-2:]
     coarse, before = (F.adaptive_avg_pool2d(picture, grid) for picture in (decoded, moved))
-    apart = (coarse - before).square().sum(dim=1, keepdim=True)
-    weight = torch.exp(-apart / (2 * AGREE**2)) * (known >= 1).view(-1, 1, *grid)
-    weight, shift = (
-        F.interpolate(x, size=size, mode="bilinear") for x in (weight, coarse - before)
-    )
-    return (decoded + weight * (moved + shift - decoded)).clamp(0, 1)
+    known = (known >= 1).to(decoded.dtype).view(-1, 1, *grid)
+    shift, known = (F.interpolate(x, size=size, mode="bilinear") for x in (coarse - before, known))
+    detailed = moved + shift
+    apart = (shift.square() + (detailed - decoded).square()).sum(dim=1, keepdim=True)
+    weight = known * torch.exp(-apart / (2 * AGREE**2))
+    return (decoded + weight * (detailed - decoded)).clamp(0, 1)
 
 
 def sampled_sharply(pictures: Tensor, at: Tensor) -> Tensor:
