@@ -34,6 +34,10 @@ def svg(curve: Curve) -> str:
                 bars = np.array([[line.y[0] - line.low[0]], [line.high[0] - line.y[0]]])
                 axes.errorbar(line.x, line.y, yerr=bars.clip(min=0), color=colour)
         axes.set_xscale(curve.scale)
+        if curve.scale == "log":  # plain numbers, where there is something to see
+            at = sorted({x for line in curve.lines for x in line.x})
+            axes.set_xticks(at, [f"{x:.2g}" for x in at])
+            axes.set_xticks([], minor=True)
         axes.set(xlabel=curve.x_label, ylabel=curve.y_label, title=curve.title)
         axes.grid(alpha=0.25)
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
