@@ -1,15 +1,17 @@
 """The judges' stages: keys and poses are learned from what the data show, and can be loaded."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from strip import SPACE, Strip, record
-from tiny import quick
+from tiny import quick, stirred
 
 from worldmodel.data.clips import FrameStore
 from worldmodel.errors import UserError
-from worldmodel.model.inverse_dynamics import InverseDynamicsConfig
-from worldmodel.model.pose import PoseConfig
+from worldmodel.model.inverse_dynamics import InverseDynamics, InverseDynamicsConfig
+from worldmodel.model.pose import PoseConfig, PoseRegressor
 from worldmodel.train import judges
 from worldmodel.train.judges import load_idm, load_pose, train_idm, train_pose
 from worldmodel.train.objectives.inverse_dynamics import (
@@ -18,6 +20,7 @@ from worldmodel.train.objectives.inverse_dynamics import (
     disturb,
     marked,
 )
+from worldmodel.train.objectives.pose import PoseLoss
 
 SIZES = InverseDynamicsConfig(buttons=("any",), height=32, width=96, features=12, code=24, reach=2)
 DRAWS = InverseConfig(clip=10, disturbed=0.0)
@@ -46,6 +49,21 @@ def test_keys_are_learned_from_motion(data, tmp_path, capsys):
         assert torch.equal(tensor, loaded.state_dict()[name]), name
     objective.draw(average, tmp_path / "sheet.png")
     assert (tmp_path / "sheet.png").stat().st_size > 0
+
+
+def test_the_gradients_of_both_judges_reach_every_weight(data):
+    store, config = FrameStore(data / "train"), quick(batch=4)
+    idm = InverseDynamicsLoss(store, FrameStore(data / "heldout"), config, DRAWS)
+    torch.manual_seed(0)
+    reader = stirred(InverseDynamics(replace(SIZES, buttons=SPACE.buttons)))
+    poses = np.random.default_rng(0).normal(size=(len(store), 3)).astype(np.float32)
+    pose = PoseLoss(store.frames, poses, store.frames, poses, config)
+    sizes = PoseConfig(game="strip", height=32, width=96, features=8, code=32)
+    finder = stirred(PoseRegressor(sizes))
+    for objective, network in ((idm, reader), (pose, finder)):
+        objective.loss(network, objective.batch(0), 0)[0].backward()
+        idle = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+        assert idle == []
 
 
 def test_frames_of_unknown_keys_teach_nothing(data):
