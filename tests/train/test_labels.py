@@ -59,21 +59,6 @@ def test_frames_are_linked_and_what_depends_on_keys_is_left(data, tmp_path):
     assert store.source != FrameStore(data / "train").source
 
 
-def test_soft_labels_are_probabilities(data, tmp_path, monkeypatch, capsys):
-    """A doubtful reader decides half-heartedly, and both ways of labelling decide alike."""
-    monkeypatch.setattr(labels, "load_idm", lambda path: (Reader(), SPACE))
-    hide(data, tmp_path / "hidden", share=0.75)
-    found = {}
-    for soft in (False, True):
-        out = tmp_path / f"out-{soft}"
-        label(tmp_path / "hidden", out, threshold=0.0, soft=soft)
-        store = FrameStore(out / "train")
-        found[soft] = store.controls[np.load(store.folder / "confidence.npy") < 1]
-    assert set(np.unique(found[False])) == {0.0, 1.0}
-    between = (found[True] > 0) & (found[True] < 1)
-    assert between.any() and np.array_equal(found[True] > 0.5, found[False] > 0.5)
-
-
 def test_the_first_episodes_alone_are_copied(data, tmp_path):
     store = hidden_store(data, tmp_path / "out", episodes=2, share=0.5)
     assert len(store.episodes) == 2 and len(store) == 120

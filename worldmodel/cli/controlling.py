@@ -56,7 +56,6 @@ BLIND = {
 LABEL = {
     "threshold": "confidence below which a frame's keys stay unknown",
     "everything": "replace recorded keys too",
-    "soft": "label buttons by their probabilities, of use with a low threshold",
 }
 HIDE = {
     "share": "share of the training episodes whose keys are hidden",

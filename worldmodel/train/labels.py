@@ -24,15 +24,13 @@ CHUNK = 64  # transitions read at once
 
 def label(
     data: Path, out: Path, *, idm: Path = Path("runs/idm"), threshold: float = 0.8,
-    everything: bool = False, soft: bool = False, against: Path | None = None,
+    everything: bool = False, against: Path | None = None,
 ) -> None:  # fmt: skip
     """Write `out`: the splits of `data` with what the model `idm` reads where keys are unknown.
 
     Frames are linked, not copied. A frame whose confidence is below `threshold` stays unknown;
     confidence.npy float32 [n] has all of them, 1 where keys were recorded. With `everything`, or
-    where the data has other controls than the model, recorded keys are replaced too. With `soft`
-    a button's label is the probability that it is held: what is learned from the mean of what may
-    have been pressed is not thinned out by labels that are wrong. `against` are
+    where the data has other controls than the model, recorded keys are replaced too. `against` are
     arrays of the same frames with recorded keys: agreement with them is printed. Raises UserError.
     """
     if not 0 <= threshold <= 1:
@@ -42,11 +40,11 @@ def label(
         store = FrameStore(data / split)
         same = (store.space.buttons, store.space.axes) == (space.buttons, space.axes)
         missing = ~known(store) if same and not everything else np.ones(len(store), bool)
-        read, confidence = read_keys(model, space, store, missing, soft)
+        read, confidence = read_keys(model, space, store, missing)
         sure = missing & (confidence >= threshold)
         controls = store.controls.copy() if same else np.full_like(read, np.nan)
         controls[missing], controls[sure] = np.nan, read[sure]
-        note = {"labels of": str(idm), "threshold": threshold, "soft": soft}
+        note = {"labels of": str(idm), "threshold": threshold}
         write_view(store, out / split, controls, note, space=space, confidence=confidence)
         print(f"{split}: {missing.sum()} of {len(store)} frames had no keys, {sure.sum()} have now")
         if against and missing.any():
@@ -63,11 +61,7 @@ def splits_of(data: Path) -> list[str]:
 
 @torch.inference_mode()
 def read_keys(
-    model: InverseDynamics,
-    space: ControlSpace,
-    store: FrameStore,
-    wanted: np.ndarray,
-    soft: bool = False,
+    model: InverseDynamics, space: ControlSpace, store: FrameStore, wanted: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Controls float32 [n m] and their confidence float32 [n], of the `wanted` frames, bool [n].
 
@@ -82,7 +76,7 @@ def read_keys(
             rows = slice(start, min(start + CHUNK, episode.stop))
             if wanted[rows].any():
                 guess = read_rows(model, store, episode, rows)
-                chosen, sure = decided(guess, space, soft)
+                chosen, sure = decided(guess, space)
                 controls[rows] = chosen
                 confidence[rows] = np.where(wanted[rows], sure, 1)
                 progress.advance(int(wanted[rows].sum()))
@@ -101,12 +95,10 @@ def read_rows(
     return model(to_float(frames)[None])[0, skipped : skipped + rows.stop - rows.start]
 
 
-def decided(
-    guess: torch.Tensor, space: ControlSpace, soft: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
+def decided(guess: torch.Tensor, space: ControlSpace) -> tuple[np.ndarray, np.ndarray]:
     """Controls [t m] of logits [t m] and the probability [t] that all buttons are right.
 
-    Of opposite buttons only the likelier one is held; `soft` buttons are not decided on.
+    Of opposite buttons only the likelier one is held.
     """
     count = len(space.buttons)
     shares = torch.sigmoid(guess[:, :count])
@@ -116,8 +108,7 @@ def decided(
         held[:, a] &= shares[:, a] >= shares[:, b]
         held[:, b] &= shares[:, b] > shares[:, a]
     sure = torch.where(held, shares, 1 - shares).prod(dim=1)
-    buttons = shares if soft else held.float()
-    return torch.cat([buttons, guess[:, count:]], dim=1).numpy(), sure.numpy()
+    return torch.cat([held.float(), guess[:, count:]], dim=1).numpy(), sure.numpy()
 
 
 def print_agreement(
