@@ -1,5 +1,7 @@
 """The decoder alone: what it is shown, where its gradient goes, and that pictures get sharper."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -140,3 +142,13 @@ def test_judging_draws_a_picture_and_refuses_unknown_features(arrays, checkpoint
 def test_judging_beside_a_teacher_tells_the_gap_of_few_looks(arrays, checkpoint):
     figures = judge_world(arrays, checkpoint, clips=2, teacher=checkpoint, heldout=True)
     assert figures["gap_2"] == figures["teacher_gap_2"] > 0
+
+
+def test_a_teacher_of_other_latents_is_refused(arrays, checkpoint, tmp_path):
+    source = load_checkpoint(checkpoint)
+    with torch.no_grad():
+        next(source.tokenizer.encoder.parameters()).add_(1)
+    about = replace(source.config, tokenizer_hash=tokenizer_hash(source.tokenizer))
+    save_checkpoint(tmp_path, about, source.tokenizer, source.network, source.motion)
+    with pytest.raises(UserError, match="has another encoder than the world"):
+        judge_world(arrays, checkpoint, clips=2, steps=1, teacher=tmp_path)

@@ -1,14 +1,16 @@
 """The judge of keys: it learns from what the data show, and can be loaded."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from strip import SPACE, record
-from tiny import quick
+from tiny import quick, stirred
 
 from worldmodel.data.clips import FrameStore
 from worldmodel.errors import UserError
-from worldmodel.model.inverse_dynamics import InverseDynamicsConfig
+from worldmodel.model.inverse_dynamics import InverseDynamics, InverseDynamicsConfig
 from worldmodel.train.judges import load_idm, train_idm
 from worldmodel.train.objectives.inverse_dynamics import (
     InverseConfig,
@@ -44,6 +46,16 @@ def test_keys_are_learned_from_motion(data, tmp_path, capsys):
         assert torch.equal(tensor, loaded.state_dict()[name]), name
     objective.draw(average, tmp_path / "sheet.png")
     assert (tmp_path / "sheet.png").stat().st_size > 0
+
+
+def test_the_gradient_reaches_every_weight(data):
+    store, config = FrameStore(data / "train"), quick(batch=4)
+    objective = InverseDynamicsLoss(store, FrameStore(data / "heldout"), config, DRAWS)
+    torch.manual_seed(0)
+    network = stirred(InverseDynamics(replace(SIZES, buttons=SPACE.buttons)))
+    objective.loss(network, objective.batch(0), 0)[0].backward()
+    idle = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert idle == []
 
 
 def test_frames_of_unknown_keys_teach_nothing(data):

@@ -3,7 +3,7 @@
 import json
 
 import torch
-from tiny import TOKENIZER, clip, quick, world
+from tiny import TOKENIZER, clip, quick, stirred, world
 
 from worldmodel.checkpoint import load_checkpoint, load_network
 from worldmodel.diffusion.rollout import next_frame, prefill
@@ -53,6 +53,16 @@ def test_a_past_of_its_own_is_what_it_answers_at_zeros():
     guess = network(zeros, tau, torch.zeros_like(tau), controls)
     assert torch.allclose(own[:, dreamed], guess[:, dreamed], atol=1e-5)
     assert torch.equal(own[:, ~dreamed], clean[:, ~dreamed])
+
+
+def test_the_gradient_reaches_every_weight_that_sees_something():
+    network = stirred(world())
+    clean, _, controls = clip(batch=2, frames=6)
+    tau = torch.tensor([[1.0, 0.0, 0.95, 0.0, 1.0, 0.0]]).expand(2, -1)
+    draw = torch.Generator().manual_seed(0)
+    answer(network, clean, controls, [], tau, draw)[tau == 0].square().mean().backward()
+    idle = {n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()}
+    assert idle == {"unknown"}  # what stands for hidden keys
 
 
 def test_a_run_learns_and_ends_with_a_checkpoint(arrays, tmp_path):

@@ -12,6 +12,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from worldmodel.checkpoint import Checkpoint, encoder_hash
 from worldmodel.data.clips import FrameStore
 from worldmodel.diffusion.rollout import prefill, rollout
 from worldmodel.diffusion.samplers import sampler_named
@@ -65,12 +66,22 @@ def judge_world(
     figures = {"tokenizer_sharpness": own["sharpness_1"]}
     figures |= dream_figures(frames, judged, distances)
     if teacher:
-        taught = open_world(teacher, data).network.to(memory_format=torch.channels_last)
+        taught = _teacher(teacher, data, world)
         setting.pop("times")
         figures |= gap_figures(
             world.network, taught, carrier, judged, teacher_guidance=teacher_guidance, **setting
         )
     return figures
+
+
+def _teacher(folder: Path, data: Path, student: Checkpoint) -> WorldTransformer:
+    teacher = open_world(folder, data)
+    if encoder_hash(teacher.tokenizer) != encoder_hash(student.tokenizer):
+        raise UserError(
+            f"the teacher in {folder} has another encoder than the world, so their latents cannot "
+            "be compared; name the world that this one was distilled from"
+        )
+    return teacher.network.to(memory_format=torch.channels_last)
 
 
 def _clips(data: Path, heldout: bool, tokenizer: Tokenizer, count: int, context: int) -> AsideClips:
