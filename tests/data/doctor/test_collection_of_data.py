@@ -105,6 +105,16 @@ def test_a_sample_is_spread_over_all_episodes(tmp_path):
     assert not part.whole and take_sample(collection, frames=9999, seconds=60).whole
 
 
+def test_however_short_the_time_something_is_looked_at(tmp_path):
+    write_arrays(tmp_path / "train", recordings(count=3, length=30))
+    collection = open_collection(tmp_path)
+    part = take_sample(collection, frames=90, seconds=1e-9)
+    assert part.cut and len(part.stretches) == 1
+    for numbers in ({"frames": 0, "seconds": 9}, {"frames": 9, "seconds": 0}):
+        with pytest.raises(UserError, match="should be above 0"):
+            take_sample(collection, **numbers)
+
+
 def clock(times):
     return Sample(stretches=(), controls={}, times={0: times}, damaged=(), whole=True)
 

@@ -48,6 +48,7 @@ def write_page(examined: Examination, path: Path) -> None:
         places=_places(examined.collection, examined.sample),
         names=control_names(examined.collection.space),
     )
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_of(path)
     partial.write_text(text, encoding="utf-8", errors="replace")
     partial.replace(path)

@@ -59,10 +59,14 @@ class Sample:
 
 
 def take_sample(collection: Collection, *, frames: int, seconds: float) -> Sample:
-    """Read about so many frames, and no more stretches after so many seconds.
+    """Read about so many frames, and no more stretches after so many seconds; one at least.
 
-    Raises UserError when not even one stretch can be read.
+    Raises UserError when not even one stretch can be read, or the numbers are not above 0.
     """
+    if min(frames, seconds) <= 0:
+        raise UserError(
+            f"--frames and --seconds should be above 0, but are {frames} and {seconds:g}"
+        )
     pieces = [
         (part, start, min(LENGTH, part.frames - start))
         for part in collection.parts
@@ -77,7 +81,7 @@ def take_sample(collection: Collection, *, frames: int, seconds: float) -> Sampl
     progress = Progress("look", len(chosen), "stretches")
     begin, cut = time.monotonic(), False
     for index in np.random.default_rng(0).permutation(chosen):
-        if cut := time.monotonic() - begin > seconds:
+        if cut := bool(stretches) and time.monotonic() - begin > seconds:
             break
         if (stretch := reading.stretch(*pieces[index])) is not None:
             stretches[int(index)] = stretch
