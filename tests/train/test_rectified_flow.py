@@ -140,7 +140,7 @@ def test_pasts_are_dreamed_in_the_last_part_of_a_run(parts, monkeypatch):
     batch, asked = chosen.batch(0), []
     own = torch.full((2, 8, LATENTS, 4), 7.0)
 
-    def dreams(network, carrier, clean, *rest):
+    def dreams(network, carrier, clean, *rest, blank):
         asked.append(len(clean))
         return own, [], torch.arange(8) % 2 == 1
 
