@@ -233,6 +233,17 @@ def add_start(parser: ArgumentParser) -> None:
     parser.add_argument("--start", type=Path, metavar="FILE", help=text)
 
 
+def average(parser: ArgumentParser) -> Run:
+    from worldmodel.train.averaging import average_worlds
+
+    parser.add_argument("first", type=Path, help="world that the second was trained from")
+    parser.add_argument("second", type=Path, help="world")
+    parser.add_argument("out", type=Path, help="folder of the new one")
+    text = "of the second one's weights (default: 0.75)"
+    parser.add_argument("--share", type=float, default=0.75, metavar="N", help=text)
+    return lambda options: average_worlds(options.first, options.second, options.out, options.share)
+
+
 def scenes(parser: ArgumentParser) -> Run:
     from worldmodel.train.scenes import write_scenes
 
@@ -266,5 +277,6 @@ COMMANDS: Commands = {
     "train world": (train_world, "train the part that dreams the next frame"),
     "train scoring": (train_scoring, "sharpen a finished world by scoring its dreams in pairs"),
     "train adversarial": (train_adversarial, "sharpen a finished world with a critic"),
+    "average": (average, "put two worlds' weights together"),
     "scenes": (scenes, "give a world opening scenes from held-out episodes"),
 }
