@@ -74,7 +74,7 @@ def test_what_one_command_writes_the_next_one_reads():
     for call in CALLS:
         for path in re.findall(r"(?:data|runs)/\S+", call):
             parents = {path, *map(str, Path(path).parents)}
-            begun = call.startswith(("collect", "record")) or "--run" in call
+            begun = call.startswith(("collect", "record", "average")) or "--run" in call
             assert begun or parents & known, f"{path} comes from nowhere"
             known.add(path)
 

@@ -53,6 +53,7 @@ class CheckpointConfig:
     tokenizer_hash: str
     world: WorldConfig
     play: PlayConfig = field(default_factory=PlayConfig)
+    place: int = 0  # where it stands among other worlds on the page: the lowest comes first
 
 
 @dataclass(frozen=True)

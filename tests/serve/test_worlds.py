@@ -17,6 +17,13 @@ def test_a_checkpoint_or_a_folder_of_them_is_found(tmp_path):
     assert doom.is_dir()
 
 
+def test_worlds_stand_in_the_order_of_their_places(tmp_path):
+    make_world(tmp_path, "arena", '{"title": "Arena", "place": 1}')
+    make_world(tmp_path, "cave", '{"title": "Cave", "place": "first"}')
+    make_world(tmp_path, "maze")
+    assert [w.title for w in find_worlds(tmp_path)] == ["Cave", "Maze", "Arena"]
+
+
 @pytest.mark.parametrize("config", ["", "[1]", "nonsense", '{"title": 5}'])
 def test_an_odd_config_still_has_a_name(tmp_path, config):
     make_world(tmp_path, "deep_halls", config)

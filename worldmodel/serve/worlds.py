@@ -76,7 +76,10 @@ class World:
 
 
 def find_worlds(root: Path) -> list[World]:
-    """The worlds under `root`: itself, or its folders, wherever there is a config.json."""
+    """The worlds under `root`: itself, or its folders, wherever there is a config.json.
+
+    In the order of `place` in their config.json, then of their folders' names.
+    """
     folders = [root] if (root / "config.json").is_file() else []
     if not folders and root.is_dir():
         folders = sorted(path.parent for path in root.glob("*/config.json"))
@@ -85,16 +88,20 @@ def find_worlds(root: Path) -> list[World]:
             f"Expected a trained world (a folder with config.json) in {root} and found none; "
             "train one with `worldmodel train world` or point --world at a checkpoint."
         )
-    return [World(name=f.name, folder=f, title=_title(f)) for f in map(Path.resolve, folders)]
+    found = [(_about(folder), folder) for folder in map(Path.resolve, folders)]
+    found.sort(key=lambda each: (each[0][0], each[1].name))
+    return [World(name=f.name, folder=f, title=title) for (_, title), f in found]
 
 
-def _title(folder: Path) -> str:
-    """What config.json calls the world; loading it is what finds a damaged one out."""
+def _about(folder: Path) -> tuple[int, str]:
+    """Place and title in config.json; loading the world is what finds a damaged one out."""
     try:
-        title = json.loads((folder / "config.json").read_text())["title"]
-    except (OSError, ValueError, KeyError, TypeError):
-        title = None
-    return title if isinstance(title, str) else folder.name.replace("_", " ").capitalize()
+        config = json.loads((folder / "config.json").read_text())
+        place, title = config.get("place", 0), config.get("title")
+    except (OSError, ValueError, AttributeError):
+        place, title = 0, None
+    named = title if isinstance(title, str) else folder.name.replace("_", " ").capitalize()
+    return place if isinstance(place, int) else 0, named
 
 
 class Library:
