@@ -48,7 +48,9 @@ def test_a_newer_world_remembers_the_frames_as_if_they_were_its_own(either):
     with torch.inference_mode():
         latents = torch.stack([frame.latent for frame in either.past])
         controls = torch.stack([frame.controls for frame in either.past])
-        prefill(network, cache, latents[None], controls[None], carrier)
+        shown = torch.from_numpy(np.stack([frame.picture for frame in either.past]))
+        pictures = carrier and carrier.real(shown[None])
+        prefill(network, cache, latents[None], controls[None], carrier, pictures)
     assert same_memory(cache.memory, other.cache.memory)
     assert torch.equal(other.cache.memory.latent, either.cache.memory.latent)
     assert not torch.equal(other.cache.memory.keys, either.cache.memory.keys)

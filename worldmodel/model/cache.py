@@ -24,7 +24,7 @@ class Memory:
     count: Tensor  # [b] int64 on the CPU, frames committed since the start
     recent: Tensor  # [b r m], the last r controls, newest first
     picture: Tensor  # [b 3 H W], the last frame decoded; [b 0] in worlds without motion
-    flow: Tensor  # [b 2 h' w'], where its places came from; [b 0] where nothing was moved
+    flow: Tensor  # [b 2 h' w'], where its places came from; [b 0] without momentum
 
 
 class FrameCache:

@@ -23,7 +23,7 @@ class Carried(NamedTuple):
     known: Tensor  # [b 1 n], the share of each place that was in the last picture
     moves: Tensor  # [b 1], pixels by which its places move on average
     last: Tensor  # [b 1 n c], the last frame's latents as they were
-    flow: Tensor  # [b 1 2 h' w'], where its places come from; [b 1 0] where nothing was moved
+    flow: Tensor  # [b 1 2 h' w'], where its places come from; [b 1 0] without momentum
     picture: Tensor  # [b 1 3 H W], the last picture moved; [b 1 0] where nothing was moved
 
 
@@ -48,8 +48,10 @@ class Carrier:
         if self.motion.config.momentum:
             still = memory.flow.ndim < 4  # the first frame has not come from anywhere
             given.append(self.motion.no_flow(len(recent)) if still else memory.flow)
-        latents, known, moves, *left = self.motion.carried(self.tokenizer, *given)
-        parts = latents, torch.ones_like(memory.tau), known, moves, memory.latent, *left
+        latents, known, moves, flow, moved = self.motion.carried(self.tokenizer, *given)
+        if not self.motion.config.momentum:
+            flow = flow.new_zeros(len(flow), 0)  # not to be remembered
+        parts = latents, torch.ones_like(memory.tau), known, moves, memory.latent, flow, moved
         return Carried(*(part[:, None] for part in parts))
 
     def carry_clip(self, latents: Tensor, controls: Tensor) -> Tensor:
