@@ -17,11 +17,11 @@ from worldmodel.play.world import World
 class Budget:
     """How much is judged; the defaults take under ten minutes on two cores with OpenVINO."""
 
-    clips: int = 40
+    clips: int = 28
     horizon: int = 64  # frames dreamed after each clip's context
     gap_clips: int = 24  # of which the many-step world dreams 16 frames
     forks: int = 8  # places from which the true game is played as well
-    drift_starts: int = 6  # places where long dreams begin
+    drift_starts: int = 4  # places where long dreams begin
     drift_frames: int = 2000  # of the longest
 
     def __post_init__(self) -> None:
