@@ -101,6 +101,19 @@ def test_a_world_that_keeps_detail_shows_the_scene_itself(loaded_keeping):
     np.testing.assert_array_equal(frame, picture.round())
 
 
+def test_who_begins_in_a_single_frame_plays_beside_others(loaded_keeping):
+    """His first frame has come from nowhere, the other's has moved."""
+    engines = [Engine(loaded_keeping.world) for _ in range(2)]
+    scene = loaded_keeping.scenes[0]
+    short = dataclasses.replace(scene, frames=scene.frames[-1:], controls=scene.controls[-1:])
+    for engine, entered in zip(engines, (scene, short), strict=True):
+        engine.reset(entered, seed=1)
+    together = step_together(engines, [np.zeros(6, np.float32)] * 2)
+    engines[1].reset(short, seed=1)
+    alone = engines[1].step(np.zeros(6, np.float32))
+    np.testing.assert_allclose(together[1].astype(int), alone, atol=1)
+
+
 def test_restoring_a_snapshot_replays_to_the_bit_with_its_settings(either):
     engine = either
     set_to(engine, **STOCHASTIC)

@@ -42,12 +42,14 @@ class Carrier:
         if memory.picture.ndim < 4:
             last, tau = memory.latent[:, None], memory.tau[:, None]
             never, nothing = torch.full_like(tau, torch.inf), last.new_zeros(len(last), 1, 0)
-            return Carried(last, tau, torch.zeros_like(last[..., 0]), never, last, nothing, nothing)
+            flow = (
+                self.motion.no_flow(len(last))[:, None] if self.motion.config.momentum else nothing
+            )
+            return Carried(last, tau, torch.zeros_like(last[..., 0]), never, last, flow, nothing)
         recent = torch.cat([controls[:, None], memory.recent[:, : history - 1]], dim=1)
         given = [memory.latent, memory.earlier, memory.picture, recent]
         if self.motion.config.momentum:
-            still = memory.flow.ndim < 4  # the first frame has not come from anywhere
-            given.append(self.motion.no_flow(len(recent)) if still else memory.flow)
+            given.append(memory.flow)
         latents, known, moves, flow, moved = self.motion.carried(self.tokenizer, *given)
         if not self.motion.config.momentum:
             flow = flow.new_zeros(len(flow), 0)  # not to be remembered
