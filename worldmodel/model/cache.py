@@ -23,7 +23,7 @@ class Memory:
     controls: Tensor  # [b m], the controls that produced it
     count: Tensor  # [b] int64 on the CPU, frames committed since the start
     recent: Tensor  # [b r m], the last r controls, newest first
-    picture: Tensor  # [b 3 H W], the last frame decoded; [b 0] in worlds without motion
+    picture: Tensor  # [b 3 H W], the last frame as shown; [b 0] in worlds without motion
     flow: Tensor  # [b 2 h' w'], where its places came from; [b 0] without momentum
 
 
@@ -88,9 +88,9 @@ class FrameCache:
     ) -> None:
         """Remember a frame: keys and values [l b k n e], latent [b n c], tau [b], controls [b m].
 
-        In worlds with motion `picture` [b 3 H W] is the frame decoded and `flow` [b 2 h' w'] what
-        it was moved by. The old Memory stays as it
-        was, so snapshots taken before remain true.
+        In worlds with motion `picture` [b 3 H W] is the frame as it is shown, and with momentum
+        `flow` [b 2 h' w'] what it was moved by. The old Memory stays as it was, so snapshots taken
+        before remain true.
         """
         old = self.memory
         player, slot = torch.arange(len(old.count)), old.count % self.window

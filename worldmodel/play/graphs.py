@@ -62,7 +62,6 @@ class MotionGraphs:
 
     def __init__(self, motion: Motion, tokenizer: Tokenizer, precision: str) -> None:
         self._carried = Graph(lambda *x: Motion.carried(motion, tokenizer, *x), precision)
-
         self._shown = Graph(lambda *x: (Motion.shown(motion, *x),), precision)
 
     def carried(self, tokenizer: Tokenizer, *given: Tensor) -> tuple[Tensor, ...]:
