@@ -1,7 +1,10 @@
 """A recipe from episodes to a checkpoint with its card: stopped, gone on with, done once."""
 
 import dataclasses
+import inspect
 import json
+from functools import wraps
+from importlib import import_module
 
 import pytest
 from painter import some_controls, write
@@ -13,12 +16,13 @@ from worldmodel.errors import UserError
 from worldmodel.evaluate.training_flops import update_flops
 from worldmodel.presets import nano
 from worldmodel.recipes import stages
-from worldmodel.recipes.book import RECIPES, Recipe, recipe_named
+from worldmodel.recipes.book import RECIPES, Recipe, cpu_doom, recipe_named
 from worldmodel.recipes.cook import follow
 from worldmodel.recipes.stage import RECORD, Folders, Stage, carry_out, done
 from worldmodel.train.objectives.decoder_stage import DecoderConfig
 from worldmodel.train.objectives.distil_config import DistilConfig
 from worldmodel.train.objectives.rectified_flow import FlowConfig
+from worldmodel.train.objectives.scoring import ScoringConfig
 
 CONFIG = quick(steps=4, batch=2, bf16=False)
 
@@ -46,8 +50,11 @@ def tiny_recipe():
             stages.preparing(),
             stages.tokenizer("nano", preset),
             stages.motion("nano", preset),
-            stages.world("nano", preset),
-            stages.distilled("world", distil, CONFIG),
+            stages.momentum("nano", preset, CONFIG),
+            stages.world("nano", preset, "momentum"),
+            stages.scored("world", preset, CONFIG, ScoringConfig()),
+            stages.averaged("world", "scoring", 0.5),
+            stages.distilled("average", distil, CONFIG),
             stages.decoder("shortcut", CONFIG, DecoderConfig(pool=2, depth=2, perceptual=0.0)),
             stages.scenes("decoder", count=1),
         ),
@@ -66,7 +73,8 @@ def test_from_raw_episodes_to_a_world_with_its_card(episodes, tmp_path, capsys):
     for said in (
         "96 frames in 2 episodes for training, 96 frames in 2 episodes held out, of painter",
         "no seed is in both",
-        f"worldmodel train tokenizer {episodes}/arrays --preset nano --run {tmp_path}/tokenizer",
+        f"worldmodel train tokenizer {episodes}/arrays --preset nano --steps 4 ",
+        f"--momentum --start {tmp_path}/motion/motion.safetensors --run {tmp_path}/momentum",
         "worldmodel train distil",
         "| world | 4 |",
         "over_repeat_16",
@@ -74,26 +82,62 @@ def test_from_raw_episodes_to_a_world_with_its_card(episodes, tmp_path, capsys):
     ):
         assert said in card
     logs = {path.stem for path in (made / "logs").iterdir()}
-    assert logs == {"tokenizer", "motion", "world", "shortcut", "decoder"}
+    assert logs == {
+        "tokenizer", "motion", "momentum", "world", "scoring", "shortcut", "decoder",
+    }  # fmt: skip
     capsys.readouterr()
     follow(tiny_recipe(), episodes, tmp_path, update_flops, clips=2)
     told = capsys.readouterr().out
-    assert told.count("is done") == 8 and "begins" not in told
+    assert told.count("is done") == 11 and "begins" not in told
     follow_from_world_again(episodes, tmp_path)
 
 
-def test_a_stages_command_asks_for_what_the_stage_did(tmp_path, monkeypatch):
-    """The last stages of the recipe `nano`, typed again."""
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_stages_command_asks_for_what_the_stage_did(name, tmp_path, monkeypatch):
+    """Every command of a shortened recipe but `prepare`, which names no setting, typed again."""
     asked = []
-    for name in ("train_distilled", "train_decoder"):
-        for module in ("worldmodel.train.distilling", "worldmodel.recipes.stages"):
-            monkeypatch.setattr(f"{module}.{name}", lambda *given: asked.append(given))
+    for module, functions in MAKERS.items():
+        for function in functions:
+            noted = noting(asked, vars(import_module(module))[function])
+            monkeypatch.setattr(f"{module}.{function}", noted)
+            monkeypatch.setattr(f"worldmodel.recipes.stages.{function}", noted)
     folders = Folders(tmp_path, tmp_path)
-    chosen = [s for s in recipe_named("nano").stages if s.name in ("shortcut", "decoder")]
-    for stage in chosen:
+    called = [s for s in recipe_named(name, 0.5).stages if s.name != "prepare"]
+    for stage in called:
         stage.make(folders)
         assert cli.main(stage.command(folders).split()[1:]) == 0
-    assert asked[0] == asked[1] and asked[2] == asked[3] and asked[1] != asked[2]
+        made, typed = asked[-2:]
+        assert made == typed, stage.name
+    assert len(asked) == 2 * len(called)
+
+
+MAKERS = {
+    "worldmodel.data.collect": ("collect",),
+    "worldmodel.train.stages": ("train_tokenizer", "train_motion", "train_world"),
+    "worldmodel.train.finishing": ("train_scoring",),
+    "worldmodel.train.averaging": ("average_worlds",),
+    "worldmodel.train.distilling": ("train_distilled", "train_decoder"),
+    "worldmodel.train.scenes": ("write_scenes",),
+}
+
+
+def noting(asked, function):
+    """In the place of a function: notes what it is asked for, with what is left to it."""
+
+    @wraps(function)
+    def note(*given, **named):
+        call = inspect.signature(function).bind(*given, **named)
+        call.apply_defaults()
+        asked.append(call.arguments)
+
+    return note
+
+
+def test_a_length_shortens_what_is_trained():
+    whole, half = ({s.name: s.updates for s in cpu_doom(n).stages} for n in (1.0, 0.5))
+    assert half == {name: updates // 2 for name, updates in whole.items()}
+    with pytest.raises(UserError, match="above 0, found 0"):
+        recipe_named("nano", 0)
 
 
 def follow_from_world_again(episodes, folder):
@@ -125,6 +169,15 @@ def test_a_stage_that_was_stopped_is_gone_on_with_and_its_time_added(tmp_path):
     assert json.loads(path.read_text())["seconds"] > 1000
 
 
+def test_a_stage_that_is_another_now_is_refused(tmp_path):
+    """Its folder holds what another setting made."""
+    folders, typed = Folders(tmp_path, tmp_path), iter(["train it", "train it longer"])
+    stage = Stage(name="world", command=lambda f: next(typed), make=lambda f: None)
+    carry_out(stage, folders)
+    with pytest.raises(UserError, match="begun as `train it` and is now `train it longer`"):
+        done(stage, folders)
+
+
 def test_a_stage_that_fails_is_not_done(tmp_path):
     def make(folders):
         raise UserError("no data")
@@ -141,11 +194,13 @@ def test_recipes_go_on_from_worlds_that_they_have_made(name, tmp_path):
     for stage in recipe.stages:
         command = stage.command(folders)
         used = {path.split("/")[-2] for path in command.split() if path.endswith("/checkpoint")}
-        assert command.startswith("worldmodel ") and used <= made
         made.add(stage.name)
+        assert command.startswith("worldmodel ") and used <= made
     assert recipe.last in made and len(made) == len(recipe.stages)
 
 
 def test_an_unknown_recipe_is_a_sentence():
-    with pytest.raises(UserError, match="unknown recipe 'soup'; choose one of nano, cpu-doom"):
+    with pytest.raises(
+        UserError, match="unknown recipe 'soup'; choose one of nano, cpu-doom, cpu-coinrun"
+    ):
         recipe_named("soup")

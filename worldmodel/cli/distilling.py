@@ -115,17 +115,20 @@ def train_recipe(parser: ArgumentParser) -> Run:
     from worldmodel.recipes.book import RECIPES, recipe_named
     from worldmodel.recipes.cook import follow
 
-    lines = "; ".join(f"{name}: {make().about}" for name, make in RECIPES.items())
+    lines = "; ".join(f"{name}: {recipe_named(name).about}" for name in RECIPES)
     parser.add_argument("recipe", choices=RECIPES, help=lines)
     text = "folder of the episodes; they are recorded where it has none (default: data/RECIPE)"
     parser.add_argument("--data", type=Path, help=text)
     text = "folder of the stages; a recipe begun there goes on (default: runs/RECIPE)"
     parser.add_argument("--run", type=Path, help=text)
 
+    text = "how long trainings last; 0.05 tries the whole recipe in a twentieth (default: 1)"
+    parser.add_argument("--length", type=float, default=1.0, metavar="N", help=text)
+
     def run(options: Namespace) -> None:
         data = options.data or Path("data") / options.recipe
         folder = options.run or Path("runs") / options.recipe
-        follow(recipe_named(options.recipe), data, folder, update_flops)
+        follow(recipe_named(options.recipe, options.length), data, folder, update_flops)
 
     return run
 

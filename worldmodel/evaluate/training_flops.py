@@ -4,11 +4,13 @@ A frame that is learned from costs three forward passes (arXiv 2001.08361, secti
 is not learned from one.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
-from worldmodel.checkpoint import MOTION, load_config, load_motion
+from worldmodel.checkpoint import MOTION, CheckpointConfig, load_config, load_motion
 from worldmodel.evaluate.flops import commit, decoder, encoder, look, moving
 from worldmodel.train.objectives.distil_config import DistilConfig
+from worldmodel.train.objectives.photometric import ROUNDS
 
 LEARNED = 3  # forward passes
 
@@ -23,9 +25,13 @@ def update_flops(world: Path, what: dict[str, object]) -> float:
     if kind == "tokenizer":
         return LEARNED * batch * picture
     if kind == "motion":
-        return LEARNED * batch * moving(load_motion(world / MOTION).config)
+        sizes = replace(load_motion(world / MOTION).config, momentum=bool(what["momentum"]))
+        rounds = ROUNDS if sizes.momentum else 1
+        return batch * (rounds * LEARNED * moving(sizes) + (rounds - 1) * picture)
     if kind == "world":
         return LEARNED * batch * int(what["clip"]) * look(config.world)
+    if kind == "scoring":
+        return scoring_flops(config, batch * int(what["clip"]), int(what["keep"]))
     if kind == "decoder":
         return LEARNED * batch * decoder(config.tokenizer)
     distil = what["distil"]
@@ -35,6 +41,15 @@ def update_flops(world: Path, what: dict[str, object]) -> float:
     contexts = 1 if distil.objective == "self_forcing" else 2  # the teacher's as well
     context = contexts * distil.clip * commit(config.world)
     return batch * (distil.frames * (frame + picture + further) + context)
+
+
+def scoring_flops(config: CheckpointConfig, frames: int, keep: int) -> float:
+    """One update in `keep` is the flow's. In the others a look makes the past, half of whose frames
+    are decoded and encoded again to be moved; then two dreams have two looks each.
+    """
+    picture = encoder(config.tokenizer) + decoder(config.tokenizer)
+    scored = (1 + 2 * 2 * LEARNED) * look(config.world) + picture / 2
+    return frames * (LEARNED * look(config.world) + (keep - 1) * scored) / keep
 
 
 def looks_beside(distil: DistilConfig) -> float:

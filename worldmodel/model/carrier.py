@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from worldmodel.model.cache import FrameCache
-from worldmodel.model.motion import FELT, Motion
+from worldmodel.model.motion import FELT, Motion, inside, sources
 from worldmodel.model.tokenizer import Tokenizer, to_float
 
 
@@ -76,12 +76,19 @@ class Carrier:
         """What `Motion.carried` returns for the frames `at` [k] of clips [b t n c] under controls
         [b t m], as [b*k ...]. Before a clip its first frame stood still and no key was held.
         """
+        before, *told = self._told(latents, controls, at)
+        return self.motion.carried(self.tokenizer, before, told[0], self.picture(before), *told[1:])
+
+    def known_at(self, latents: Tensor, controls: Tensor, at: Tensor) -> Tensor:
+        """The second of what `carry_at` returns, [b*k n], without moving a picture."""
+        flow, size = self.motion(*self._told(latents, controls, at)), self.tokenizer.config
+        return inside(sources(flow, (size.height, size.width)))
+
+    def _told(self, latents: Tensor, controls: Tensor, at: Tensor) -> tuple[Tensor | None, ...]:
+        """What motion is told before the frames `at`, in its own order."""
         before, earlier = (rows(latents, at - back) for back in (1, 2))
         recent = windows(controls, at, self.motion.config.history).flip(1)
-        flow = self.flow_at(latents, controls, at - 1)
-        return self.motion.carried(
-            self.tokenizer, before, earlier, self.picture(before), recent, flow
-        )
+        return before, earlier, recent, self.flow_at(latents, controls, at - 1)
 
     def flow_at(self, latents: Tensor, controls: Tensor, at: Tensor) -> Tensor | None:
         """The flows [b*k 2 h' w'] that led to the frames `at` [k] of clips [b t n c] under controls

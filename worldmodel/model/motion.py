@@ -133,8 +133,7 @@ class Motion(nn.Module):
         moves = (flow * half).abs().amax(dim=1).mean(dim=(1, 2))
         carried = (sampled_sharply if self.config.detail else sampled)(pictures.float(), at)
         latents = tokenizer.standardise(tokenizer.bounded(carried))
-        inside = (at.abs() <= 1).all(dim=1, keepdim=True).float()
-        return latents, F.avg_pool2d(inside, PATCH).flatten(1), moves, flow, carried
+        return latents, inside(at), moves, flow, carried
 
     def shown(self, decoded: Tensor, moved: Tensor, known: Tensor) -> Tensor:
         """Decoded pictures [b 3 H W] with the detail of `moved` ones where `known` [b n]."""
@@ -145,6 +144,12 @@ def sources(flow: Tensor, size: tuple[int, int]) -> Tensor:
     """Where the pixels of a picture of `size` come from, x and y [b 2 H W] in -1..1, by `flow`."""
     flow = F.interpolate(flow, size=size, mode="bilinear")
     return centres(*size).to(flow.device) + flow
+
+
+def inside(at: Tensor) -> Tensor:
+    """The share [b n] of each latent's place whose pixels, `at` [b 2 H W], were in the picture."""
+    there = (at.abs() <= 1).all(dim=1, keepdim=True).float()
+    return F.avg_pool2d(there, PATCH).flatten(1)
 
 
 def sampled(pictures: Tensor, at: Tensor) -> Tensor:

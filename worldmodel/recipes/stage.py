@@ -9,6 +9,7 @@ from pathlib import Path
 
 from worldmodel.data.atomic import write_json
 from worldmodel.data.records import read_json
+from worldmodel.errors import UserError
 
 RECORD = "record.json"
 
@@ -44,9 +45,17 @@ class Stage:
 
 
 def done(stage: Stage, folders: Folders) -> bool:
-    """Whether an earlier call finished it."""
+    """Whether an earlier call finished it; UserError if that was another stage of this name."""
     path = folders.of(stage.name) / RECORD
-    return path.is_file() and bool(read_json(path)["finished"])
+    if not path.is_file():
+        return False
+    record, command = read_json(path), stage.command(folders)
+    if record["command"] != command:
+        raise UserError(
+            f"{path.parent} was begun as `{record['command']}` and is now `{command}`; give the "
+            "recipe as it was begun, or another --run folder"
+        )
+    return bool(record["finished"])
 
 
 def carry_out(stage: Stage, folders: Folders) -> None:

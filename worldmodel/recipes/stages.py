@@ -1,13 +1,20 @@
 """Makers of stages: each a function of its settings."""
 
+from dataclasses import replace
+from pathlib import Path
+
+from worldmodel.checkpoint import MOTION
 from worldmodel.data.collect import collect
 from worldmodel.data.prepare import prepare
-from worldmodel.presets import DECODING, DISTILLING, Preset
+from worldmodel.presets import DECODING, DISTILLING, FINISHING, Preset, cpu, preset_named
 from worldmodel.recipes.stage import Folders, Stage
+from worldmodel.train.averaging import average_worlds
 from worldmodel.train.config import TrainConfig
 from worldmodel.train.distilling import train_decoder, train_distilled
+from worldmodel.train.finishing import train_scoring
 from worldmodel.train.objectives.decoder_stage import DecoderConfig
 from worldmodel.train.objectives.distil_config import DistilConfig
+from worldmodel.train.objectives.scoring import ScoringConfig
 from worldmodel.train.scenes import write_scenes
 from worldmodel.train.stages import train_motion, train_tokenizer, train_world
 
@@ -34,46 +41,100 @@ def preparing() -> Stage:
 
 def tokenizer(name: str, preset: Preset) -> Stage:
     """The tokenizer of a preset, for frames of the data's size."""
+    config = preset.train_tokenizer
+    flags = _training(name, config, preset_named(name).train_tokenizer)
     return Stage(
         name="tokenizer",
-        command=lambda f: (
-            f"worldmodel train tokenizer {f.arrays} --preset {name} --run {f.of('tokenizer')}"
-        ),
-        make=lambda f: train_tokenizer(
-            f.arrays, f.of("tokenizer"), preset.tokenizer, preset.train_tokenizer
-        ),
-        updates=preset.train_tokenizer.steps,
-        flops={"kind": "tokenizer", "batch": preset.train_tokenizer.batch},
+        command=lambda f: f"worldmodel train tokenizer {f.arrays}{flags} --run {f.of('tokenizer')}",
+        make=lambda f: train_tokenizer(f.arrays, f.of("tokenizer"), preset.tokenizer, config),
+        updates=config.steps,
+        flops={"kind": "tokenizer", "batch": config.batch},
     )
 
 
 def motion(name: str, preset: Preset) -> Stage:
+    """The motion network of a preset."""
+    return _motion("motion", name, preset, preset.train_motion, None)
+
+
+def momentum(name: str, preset: Preset, config: TrainConfig) -> Stage:
+    """The motion network trained on with momentum: it is told its own last flow."""
+    sizes = replace(preset.motion, momentum=True)
+    return _motion("momentum", name, replace(preset, motion=sizes), config, "motion")
+
+
+def _motion(
+    stage: str, name: str, preset: Preset, config: TrainConfig, before: str | None
+) -> Stage:
+    """A motion network, begun with that of the stage `before` if one is named."""
+    usual = preset_named(name)
+    own = _flags(_changes(preset.motion, usual.motion))
+    flags = _training(name, config, usual.train_motion) + own
+
+    def begun(folders: Folders) -> Path | None:
+        return folders.of(before) / MOTION if before else None
+
+    def command(f: Folders) -> str:
+        start = f" --start {begun(f)}" if before else ""
+        tokens = f.of("tokenizer")
+        return f"worldmodel train motion {f.arrays} {tokens}{flags}{start} --run {f.of(stage)}"
+
     return Stage(
-        name="motion",
-        command=lambda f: (
-            f"worldmodel train motion {f.arrays} {f.of('tokenizer')} "
-            f"--preset {name} --run {f.of('motion')}"
-        ),
+        name=stage,
+        command=command,
         make=lambda f: train_motion(
-            f.arrays, f.of("tokenizer"), f.of("motion"), preset.motion, preset.train_motion
+            f.arrays, f.of("tokenizer"), f.of(stage), preset.motion, config, begun(f)
         ),
-        updates=preset.train_motion.steps,
-        flops={"kind": "motion", "batch": preset.train_motion.batch},
+        updates=config.steps,
+        flops={"kind": "motion", "batch": config.batch, "momentum": preset.motion.momentum},
     )
 
 
-def world(name: str, preset: Preset) -> Stage:
+def world(name: str, preset: Preset, mover: str = "motion") -> Stage:
+    """The world of a preset, moved by the network of the stage `mover`."""
+    config, flow = preset.train_world, preset.flow
+    flags = _training(name, config, preset_named(name).train_world)
     return Stage(
         name="world",
-        command=lambda f: f"worldmodel train world {f.arrays} {f.of('tokenizer')} "
-        f"--motion {f.of('motion')} --preset {name} --run {f.of('world')}",
-        make=lambda f: train_world(
-            f.arrays, f.of("tokenizer"), f.of("world"), preset.world, preset.train_world,
-            preset.flow, f.of("motion"),
+        command=lambda f: (
+            f"worldmodel train world {f.arrays} {f.of('tokenizer')} "
+            f"--motion {f.of(mover)}{flags} --run {f.of('world')}"
         ),
-        updates=preset.train_world.steps,
-        flops={"kind": "world", "batch": preset.train_world.batch, "clip": preset.flow.clip},
+        make=lambda f: train_world(
+            f.arrays, f.of("tokenizer"), f.of("world"), preset.world, config, flow, f.of(mover)
+        ),
+        updates=config.steps,
+        flops={"kind": "world", "batch": config.batch, "clip": flow.clip},
+    )
+
+
+def scored(after: str, preset: Preset, config: TrainConfig, scoring: ScoringConfig) -> Stage:
+    """Scores of dreams, from the world that the stage `after` ended with."""
+    flow = preset.flow
+    changes = _changes(config, FINISHING) | _changes(flow, cpu().flow)
+    flags = _flags(changes | _changes(scoring, ScoringConfig()))
+    return Stage(
+        name="scoring",
+        command=lambda f: f"worldmodel train scoring {f.arrays} {f.world(after)}{flags} "
+        f"--run {f.of('scoring')}",
+        make=lambda f: train_scoring(
+            f.arrays, f.world(after), f.of("scoring"), config, flow, scoring
+        ),
+        updates=config.steps,
+        flops={"kind": "scoring", "batch": config.batch, "clip": flow.clip, "keep": scoring.keep},
     )  # fmt: skip
+
+
+def averaged(first: str, second: str, share: float) -> Stage:
+    """The weights of two stages' worlds together."""
+    return Stage(
+        name="average",
+        command=lambda f: (
+            f"worldmodel average {f.world(first)} {f.world(second)} "
+            f"{f.world('average')} --share {share:g}"
+        ),
+        make=lambda f: average_worlds(f.world(first), f.world(second), f.world("average"), share),
+    )
 
 
 def distilled(after: str, distil: DistilConfig, config: TrainConfig) -> Stage:
@@ -118,6 +179,11 @@ def scenes(after: str, count: int) -> Stage:
     )
 
 
+def _training(name: str, config: TrainConfig, usual: TrainConfig) -> str:
+    """--preset, and the flags by which this training differs from that of the preset."""
+    return f" --preset {name}" + _flags(_changes(config, usual))
+
+
 def _changes(config: object, usual: object) -> dict[str, object]:
     """Fields of a dataclass that differ from the usual one."""
     return {name: value for name, value in vars(config).items() if value != vars(usual)[name]}
@@ -130,4 +196,6 @@ def _flags(settings: dict[str, object]) -> str:
 def _flag(name: str, value: object) -> str:
     if isinstance(value, bool):
         return f" --{name}" if value else f" --no-{name}"
+    if isinstance(value, float):
+        return f" --{name} {value:g}"
     return f" --{name} {' '.join(map(str, value)) if isinstance(value, tuple) else value}"

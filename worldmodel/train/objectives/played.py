@@ -72,6 +72,5 @@ def played(
 def known_places(carrier: Carrier, own: Tensor, controls: Tensor) -> Tensor:
     """The share [b t n] of each place that was in the frame before, as motion sees it."""
     b, t = own.shape[:2]
-    _, known, *_ = carrier.carry_at(own, controls, torch.arange(1, t))
-    known = known.unflatten(0, (b, t - 1))
+    known = carrier.known_at(own, controls, torch.arange(1, t)).unflatten(0, (b, t - 1))
     return torch.cat([torch.zeros_like(known[:, :1]), known], dim=1)
