@@ -35,6 +35,6 @@ def test_of_scoring_motion_is_a_trifle_and_the_rest_is_counted():
         )
         loss.backward()
     about = SimpleNamespace(tokenizer=TOKENIZER, world=MOVING_WORLD)
-    both = keep * scoring_flops(about, clips * frames, keep)
+    both = keep * scoring_flops(about, clips * frames, keep, 1)
     scored = both - 3 * clips * frames * look(MOVING_WORLD)
     assert counter.get_total_flops() == pytest.approx(scored, rel=0.15)

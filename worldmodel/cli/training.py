@@ -85,6 +85,7 @@ FLOW = {
 SCORING = {
     "keep": "one update of so many keeps the flow",
     "known": "weight in the first look of places that motion knows",
+    "rounds": "most rounds in which a past is dreamed: errors grow over as many frames",
 }
 ADVERSARIAL = {
     "weight": "of the critic's opinion",

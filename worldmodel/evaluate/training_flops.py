@@ -31,7 +31,9 @@ def update_flops(world: Path, what: dict[str, object]) -> float:
     if kind == "world":
         return LEARNED * batch * int(what["clip"]) * look(config.world)
     if kind == "scoring":
-        return scoring_flops(config, batch * int(what["clip"]), int(what["keep"]))
+        return scoring_flops(
+            config, batch * int(what["clip"]), int(what["keep"]), int(what["rounds"])
+        )
     if kind == "decoder":
         return LEARNED * batch * decoder(config.tokenizer)
     distil = what["distil"]
@@ -43,12 +45,14 @@ def update_flops(world: Path, what: dict[str, object]) -> float:
     return batch * (distil.frames * (frame + picture + further) + context)
 
 
-def scoring_flops(config: CheckpointConfig, frames: int, keep: int) -> float:
-    """One update in `keep` is the flow's. In the others a look makes the past, half of whose frames
-    are decoded and encoded again to be moved; then two dreams have two looks each.
+def scoring_flops(config: CheckpointConfig, frames: int, keep: int, rounds: int) -> float:
+    """One update in `keep` is the flow's. In the others the past is dreamed in up to `rounds` of two
+    looks, each of which decodes, moves and encodes half of the frames; then two dreams have two
+    looks each.
     """
     picture = encoder(config.tokenizer) + decoder(config.tokenizer)
-    scored = (1 + 2 * 2 * LEARNED) * look(config.world) + picture / 2
+    before = (1 + rounds) / 2 * (2 * look(config.world) + picture / 2)
+    scored = before + 2 * 2 * LEARNED * look(config.world)
     return frames * (LEARNED * look(config.world) + (keep - 1) * scored) / keep
 
 

@@ -133,7 +133,7 @@ class Motion(nn.Module):
         moves = (flow * half).abs().amax(dim=1).mean(dim=(1, 2))
         carried = (sampled_sharply if self.config.detail else sampled)(pictures.float(), at)
         latents = tokenizer.standardise(tokenizer.bounded(carried))
-        return latents, inside(at), moves, flow, carried
+        return latents, known_of(at), moves, flow, carried
 
     def shown(self, decoded: Tensor, moved: Tensor, known: Tensor) -> Tensor:
         """Decoded pictures [b 3 H W] with the detail of `moved` ones where `known` [b n]."""
@@ -146,10 +146,12 @@ def sources(flow: Tensor, size: tuple[int, int]) -> Tensor:
     return centres(*size).to(flow.device) + flow
 
 
-def inside(at: Tensor) -> Tensor:
-    """The share [b n] of each latent's place whose pixels, `at` [b 2 H W], were in the picture."""
+def known_of(at: Tensor, held: Tensor | None = None) -> Tensor:
+    """The share [b n] of each latent's place whose pixels, `at` [b 2 H W], were in the picture; of
+    what was `held` there, if a share of each of its places [b 1 h w] is given.
+    """
     there = (at.abs() <= 1).all(dim=1, keepdim=True).float()
-    return F.avg_pool2d(there, PATCH).flatten(1)
+    return F.avg_pool2d(there if held is None else there * sampled(held, at), PATCH).flatten(1)
 
 
 def sampled(pictures: Tensor, at: Tensor) -> Tensor:

@@ -121,7 +121,10 @@ def scored(after: str, preset: Preset, config: TrainConfig, scoring: ScoringConf
             f.arrays, f.world(after), f.of("scoring"), config, flow, scoring
         ),
         updates=config.steps,
-        flops={"kind": "scoring", "batch": config.batch, "clip": flow.clip, "keep": scoring.keep},
+        flops={
+            "kind": "scoring", "batch": config.batch, "clip": flow.clip, "keep": scoring.keep,
+            "rounds": scoring.rounds,
+        },
     )  # fmt: skip
 
 

@@ -1,29 +1,36 @@
 """Frames dreamed as play dreams them, those of a clip at once: what finishing learns from.
 
-Shapes: b clips, t frames, n latents of a frame, c channels, m controls.
+A past of one's own is made in rounds. In each every second frame is dreamed, all at once, from the
+frames between, which the round before has dreamed (cf. Duckworth et al., arXiv 1906.04331): after
+as many rounds errors have grown over as many frames.
+Shapes: b clips, t frames, n latents of a frame, c channels, m controls, h w latent grid.
 """
 
 from dataclasses import dataclass, replace
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 from worldmodel.diffusion.path import noised
 from worldmodel.model.carrier import Carrier
+from worldmodel.model.motion import known_of, sources
 from worldmodel.model.transformer import WorldTransformer
-from worldmodel.train.objectives.own_past import own_past
+from worldmodel.train.objectives.moment import without_gradients
 from worldmodel.train.objectives.rectified_flow import FlowConfig, shown_carried
 
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """Clips in which every second frame is about to be dreamed, from a past that was dreamed."""
+    """Clips in which every second frame is about to be dreamed."""
 
     own: Tensor  # [b t n c], the past
+    seen: Tensor  # [b t n], the share of each of its places that goes back to a real frame
     controls: Tensor  # [b t m]
     start: Tensor  # [b t n c], what motion carried
     shown: tuple[Tensor, Tensor]  # the same with a little noise, and its levels [b t]
     known: Tensor  # [b t n], the share of each place that was in the frame before
+    real: Tensor  # [b t n], the share that was there and goes back to a real frame
     chosen: Tensor  # bool [t], the frames that are dreamed
 
     def look(self, world: WorldTransformer, z: Tensor, tau: float) -> Tensor:
@@ -39,38 +46,84 @@ class Played:
         start = first + self.known[..., None] * (self.start - first)
         return noised(start, noise, torch.full(noise.shape[:2], tau))
 
+    def aim(self, clean: Tensor) -> Tensor:
+        """What dreams [b t n c] should become: the truth, but where this past has made something up
+        itself, which no truth speaks of, that it stays.
+        """
+        return clean + (self.known - self.real)[..., None] * (self.start - clean)
+
     def of(self, frames: Tensor) -> Tensor:
         """The chosen ones of frames [b t ...], as [b' ...]."""
         return frames[:, self.chosen].flatten(0, 1)
 
     def twice(self) -> "Played":
         """Every clip two times, one after the other."""
-        own, controls, start, known = (
-            torch.cat([x, x]) for x in (self.own, self.controls, self.start, self.known)
-        )
+        tensors = {k: v for k, v in vars(self).items() if isinstance(v, Tensor) and k != "chosen"}
         shown = tuple(torch.cat([x, x]) for x in self.shown)
-        return replace(self, own=own, controls=controls, start=start, known=known, shown=shown)
+        return replace(self, shown=shown, **{k: torch.cat([v, v]) for k, v in tensors.items()})
 
 
 def played(
     world: WorldTransformer, carrier: Carrier, clean: Tensor, controls: Tensor, carried: Tensor,
-    flow: FlowConfig, draw: torch.Generator,
+    flow: FlowConfig, draw: torch.Generator, rounds: int = 1,
 ) -> Played:  # fmt: skip
-    """Clips [b t n c] as play stands before every second of their frames."""
-    own, (start,), given = own_past(
-        world, carrier, clean, controls, [carried], flow.steps, flow.warm_start, draw
-    )
-    chosen = ~given
-    chosen[0] = False
-    return Played(
-        own=own, controls=controls, start=start, shown=shown_carried(start, draw),
-        known=known_places(carrier, own, controls), chosen=chosen,
-    )  # fmt: skip
+    """Clips [b t n c] as play stands before every second of their frames, after so many rounds."""
+    chosen = torch.arange(clean.shape[1]) % 2 == int(torch.randint(2, (1,), generator=draw))
+    with without_gradients(clean.device):
+        there = known_places(carrier, clean, controls)
+        now = Played(
+            own=clean, seen=torch.ones_like(there), controls=controls, start=carried,
+            shown=shown_carried(carried, draw), known=there, real=there, chosen=_after(~chosen),
+        )  # fmt: skip
+        for _ in range(rounds):
+            now = _dreamed(now, world, carrier, flow, draw)
+    return now
 
 
-@torch.no_grad()
-def known_places(carrier: Carrier, own: Tensor, controls: Tensor) -> Tensor:
+def known_places(carrier: Carrier, clean: Tensor, controls: Tensor) -> Tensor:
     """The share [b t n] of each place that was in the frame before, as motion sees it."""
-    b, t = own.shape[:2]
-    known = carrier.known_at(own, controls, torch.arange(1, t)).unflatten(0, (b, t - 1))
+    b, t = clean.shape[:2]
+    known = carrier.known_at(clean, controls, torch.arange(1, t)).unflatten(0, (b, t - 1))
     return torch.cat([torch.zeros_like(known[:, :1]), known], dim=1)
+
+
+def _dreamed(
+    now: Played, world: WorldTransformer, carrier: Carrier, flow: FlowConfig, draw: torch.Generator
+) -> Played:
+    """The chosen frames as play dreams them in two looks; the others are chosen next."""
+    noise = torch.randn(now.own.shape, generator=draw)
+    first = now.look(world, noise, 0.0)
+    last = now.look(world, now.begun(first, noise, flow.warm_start), flow.warm_start)
+    own = torch.where(now.chosen[:, None, None], last.to(now.own.dtype), now.own)
+    seen = torch.where(now.chosen[:, None], now.real, now.seen)
+    now = replace(now, own=own, seen=seen, chosen=_after(now.chosen))
+    now = _carried_anew(now, carrier)
+    return replace(now, shown=shown_carried(now.start, draw))
+
+
+def _after(chosen: Tensor) -> Tensor:
+    """The frames [t] that are not chosen; never the first one, which has no past."""
+    others = ~chosen
+    others[0] = False
+    return others
+
+
+def _carried_anew(now: Played, carrier: Carrier) -> Played:
+    """What the chosen frames start from after what was dreamed.
+
+    The first frames stay as they are: what motion remembers of keys reaches back before the clip.
+    """
+    at = torch.arange(max(carrier.motion.config.history, 2), now.own.shape[1])
+    at = at[now.chosen[at]]
+    if not len(at):
+        return now
+    latents, there, _, flow, moved = carrier.carry_at(now.own, now.controls, at)
+    held = rearrange(
+        now.seen[:, at - 1], "b k (h w) -> (b k) 1 h w", h=carrier.motion.config.grid[0]
+    )
+    real = known_of(sources(flow, tuple(moved.shape[-2:])), held)
+    found = {"start": latents, "known": there, "real": real}
+    anew = {name: getattr(now, name).clone() for name in found}
+    for name, value in found.items():
+        anew[name][:, at] = value.unflatten(0, (-1, len(at))).to(anew[name].dtype)
+    return replace(now, **anew)

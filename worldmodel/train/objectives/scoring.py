@@ -37,10 +37,14 @@ class ScoringConfig:
 
     keep: int = 2  # one update of so many keeps the flow, the others are scored
     known: float = 0.1  # weight in the first look of places that motion knows
+    rounds: int = 1  # a past is dreamed in up to so many: errors grow over as many frames
 
     def __post_init__(self) -> None:
-        if self.keep < 2 or not 0 <= self.known <= 1:
-            raise UserError(f"keep must be at least 2 and known lie in 0 to 1, found {self}")
+        if self.keep < 2 or not 0 <= self.known <= 1 or self.rounds < 1:
+            raise UserError(
+                "keep must be at least 2, known lie in 0 to 1 and rounds be at least 1, found "
+                f"{self}"
+            )
 
 
 class Scoring:
@@ -74,12 +78,14 @@ class Scoring:
         """
         clean, controls, carried = batch
         flow, grid = self.flow.flow, world.config.grid
-        now = played(world, self.carrier, clean, controls, carried, flow, draw).twice()
+        rounds = int(torch.randint(1, self.config.rounds + 1, (1,), generator=draw))
+        now = played(world, self.carrier, clean, controls, carried, flow, draw, rounds).twice()
         noise = torch.randn(now.own.shape, generator=draw)
         first = now.look(world, noise, 0.0)
         last = now.look(world, now.begun(first.detach(), noise, flow.warm_start), flow.warm_start)
         new = 1 - now.of(now.known).chunk(2)[0]
-        truth, scale = now.of(torch.cat([clean, clean])).chunk(2)[0], self.flow.weights**0.5
+        truth = now.of(now.aim(torch.cat([clean, clean]))).chunk(2)[0]
+        scale = self.flow.weights**0.5
         pairs = [[scale * x for x in now.of(look).chunk(2)] for look in (first, last)]
         weights = self.config.known + (1 - self.config.known) * new, torch.ones_like(new)
         scores = [
