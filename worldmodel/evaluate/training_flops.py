@@ -46,9 +46,9 @@ def update_flops(world: Path, what: dict[str, object]) -> float:
 
 
 def scoring_flops(config: CheckpointConfig, frames: int, keep: int, rounds: int) -> float:
-    """One update in `keep` is the flow's. In the others the past is dreamed in up to `rounds` of two
-    looks, each of which decodes, moves and encodes half of the frames; then two dreams have two
-    looks each.
+    """One update in `keep` is the flow's. In the others the past is dreamed in up to `rounds` of
+    two looks, each of which decodes, moves and encodes half of the frames; then two dreams have
+    two looks each.
     """
     picture = encoder(config.tokenizer) + decoder(config.tokenizer)
     before = (1 + rounds) / 2 * (2 * look(config.world) + picture / 2)
