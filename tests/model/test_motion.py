@@ -9,7 +9,7 @@ from tiny import LATENTS, MOTION, MOVING_WORLD, clip, motion, stirred, tokenizer
 from worldmodel.errors import UserError
 from worldmodel.model.cache import join, split
 from worldmodel.model.carrier import Carrier
-from worldmodel.model.motion import Motion, MotionConfig, moved
+from worldmodel.model.motion import Motion, MotionConfig, bent, moved, sources
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 
@@ -250,3 +250,34 @@ def test_the_flow_of_a_clip_is_the_one_that_a_cache_remembers(network):
     torch.testing.assert_close(carrier.known_at(more, longer, at + 1), known, rtol=0, atol=0)
     whole = carrier.carry_clip(more, longer)
     torch.testing.assert_close(whole[:, -1], start.latents[:, 0], **CLOSE)
+
+
+def flow_of(x, y):
+    """A flow of 24 x 32 vectors for pictures of 96 x 128, given in pixels."""
+    way = torch.stack([x / 64, y / 48])[None]
+    return way.expand(1, 2, 24, 32)
+
+
+def test_what_is_near_an_edge_that_moves_otherwise_is_not_known():
+    """A world passes by behind a man who stays: around him nothing can be told from the picture."""
+    trusting, careful = (Motion(MotionConfig(bend=bend)) for bend in (0.0, 0.3))
+    passing = torch.full((24, 32), 4.0)
+    staying = passing.clone()
+    staying[10:14, 14:18] = 0
+    for x, edges in ((passing, False), (staying, True)):
+        at = sources(flow_of(x, torch.zeros(24, 32)), (96, 128))
+        everywhere, known = (m.known(at).view(12, 16) for m in (trusting, careful))
+        assert everywhere[:, :15].min() == 1 and everywhere[:, 15].max() < 1
+        lost = everywhere - known
+        assert lost.min() >= 0 and bool(lost.max() > 0.4) == edges
+        assert not lost[:4].any() and not lost[8:].any() and not lost[:, :6].any()
+
+
+def test_who_walks_ahead_knows_what_he_sees():
+    """A tenth nearer at every frame: the flow bends by the root of two tenths squared."""
+    y, x = torch.meshgrid(torch.linspace(-46, 46, 24), torch.linspace(-62, 62, 32), indexing="ij")
+    at = sources(flow_of(-0.1 * x, -0.1 * y), (96, 128))
+    inner = bent(at)[..., 8:-8, 8:-8]
+    torch.testing.assert_close(inner, torch.full_like(inner, 0.02**0.5), atol=2e-3, rtol=0)
+    known = Motion(MotionConfig(bend=0.3)).known(at)
+    assert torch.equal(known, Motion(MotionConfig()).known(at))

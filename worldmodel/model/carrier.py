@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from worldmodel.model.cache import FrameCache
-from worldmodel.model.motion import FELT, Motion, known_of, sources
+from worldmodel.model.motion import FELT, Motion, sources
 from worldmodel.model.tokenizer import Tokenizer, to_float
 
 
@@ -82,7 +82,7 @@ class Carrier:
     def known_at(self, latents: Tensor, controls: Tensor, at: Tensor) -> Tensor:
         """The second of what `carry_at` returns, [b*k n], without moving a picture."""
         flow, size = self.motion(*self._told(latents, controls, at)), self.tokenizer.config
-        return known_of(sources(flow, (size.height, size.width)))
+        return self.motion.known(sources(flow, (size.height, size.width)))
 
     def _told(self, latents: Tensor, controls: Tensor, at: Tensor) -> tuple[Tensor | None, ...]:
         """What motion is told before the frames `at`, in its own order."""

@@ -32,7 +32,9 @@ GIST = (3, 4)  # places in which a flow is summed up, to go on as it was
 class MotionConfig:
     """Sizes of the motion network; `history` controls, the newest first, tell speed and turn.
 
-    With `detail` what is moved keeps its texture (worldmodel.model.detail).
+    With `detail` what is moved keeps its texture (worldmodel.model.detail). Where the flow bends by
+    more than `bend`, it passes by an edge of something that moves otherwise and smears it: such
+    places count as not known. 0 trusts every flow.
     """
 
     grid: tuple[int, int] = (12, 16)
@@ -44,10 +46,13 @@ class MotionConfig:
     code: int = 64
     momentum: bool = False
     detail: bool = False
+    bend: float = 0.0  # pixels a pixel
 
     def __post_init__(self) -> None:
-        if min(self.history, self.features, self.blocks, self.code) < 1:
-            raise UserError(f"all sizes of the motion network must be at least 1, found {self}")
+        if min(self.history, self.features, self.blocks, self.code) < 1 or self.bend < 0:
+            raise UserError(
+                f"all sizes of the motion network must be at least 1 and bend 0, found {self}"
+            )
 
 
 class Motion(nn.Module):
@@ -124,8 +129,8 @@ class Motion(nn.Module):
         recent: Tensor, before: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
         """Pictures [b 3 H W], those of `latent`, moved along the flow: their latents [b n c], the
-        share [b n] of each latent's place that was in the picture, the mean way [b] in pixels, the
-        flow [b 2 h' w'] and the moved pictures.
+        share [b n] of each latent's place that is known from the picture, the mean way [b] in
+        pixels, the flow [b 2 h' w'] and the moved pictures.
         """
         flow, (height, width) = self(latent, earlier, recent, before), pictures.shape[-2:]
         at = sources(flow, (height, width))
@@ -133,7 +138,19 @@ class Motion(nn.Module):
         moves = (flow * half).abs().amax(dim=1).mean(dim=(1, 2))
         carried = (sampled_sharply if self.config.detail else sampled)(pictures.float(), at)
         latents = tokenizer.standardise(tokenizer.bounded(carried))
-        return latents, known_of(at), moves, flow, carried
+        return latents, self.known(at), moves, flow, carried
+
+    def known(self, at: Tensor, held: Tensor | None = None) -> Tensor:
+        """The share [b n] of each latent's place that is known, its pixels coming from `at`
+        [b 2 H W]: they were in the picture, and were `held` there, if a share of each of its places
+        [b 1 h w] is given, and the flow does not bend.
+        """
+        there = (at.abs() <= 1).all(dim=1, keepdim=True).float()
+        if held is not None:
+            there = there * sampled(held, at)
+        if self.config.bend:
+            there = there * (bent(at) <= self.config.bend)
+        return F.avg_pool2d(there, PATCH).flatten(1)
 
     def shown(self, decoded: Tensor, moved: Tensor, known: Tensor) -> Tensor:
         """Decoded pictures [b 3 H W] with the detail of `moved` ones where `known` [b n]."""
@@ -146,12 +163,16 @@ def sources(flow: Tensor, size: tuple[int, int]) -> Tensor:
     return centres(*size).to(flow.device) + flow
 
 
-def known_of(at: Tensor, held: Tensor | None = None) -> Tensor:
-    """The share [b n] of each latent's place whose pixels, `at` [b 2 H W], were in the picture; of
-    what was `held` there, if a share of each of its places [b 1 h w] is given.
+def bent(at: Tensor) -> Tensor:
+    """How much a flow bends [b 1 H W], whose sources are `at` [b 2 H W]: the norm of its
+    derivatives in both directions, in pixels a pixel.
     """
-    there = (at.abs() <= 1).all(dim=1, keepdim=True).float()
-    return F.avg_pool2d(there if held is None else there * sampled(held, at), PATCH).flatten(1)
+    height, width = at.shape[-2:]
+    half = torch.tensor([width / 2, height / 2], device=at.device).view(1, 2, 1, 1)
+    way = F.pad((at - centres(height, width).to(at.device)) * half, (1, 1, 1, 1), mode="replicate")
+    aside = (way[..., 1:-1, 2:] - way[..., 1:-1, :-2]) / 2
+    down = (way[..., 2:, 1:-1] - way[..., :-2, 1:-1]) / 2
+    return torch.cat([aside, down], dim=1).square().sum(dim=1, keepdim=True).sqrt()
 
 
 def sampled(pictures: Tensor, at: Tensor) -> Tensor:

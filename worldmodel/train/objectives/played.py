@@ -14,7 +14,7 @@ from torch import Tensor
 
 from worldmodel.diffusion.path import noised
 from worldmodel.model.carrier import Carrier
-from worldmodel.model.motion import known_of, sources
+from worldmodel.model.motion import sources
 from worldmodel.model.transformer import WorldTransformer
 from worldmodel.train.objectives.moment import without_gradients
 from worldmodel.train.objectives.rectified_flow import FlowConfig, shown_carried
@@ -121,7 +121,7 @@ def _carried_anew(now: Played, carrier: Carrier) -> Played:
     held = rearrange(
         now.seen[:, at - 1], "b k (h w) -> (b k) 1 h w", h=carrier.motion.config.grid[0]
     )
-    real = known_of(sources(flow, tuple(moved.shape[-2:])), held)
+    real = carrier.motion.known(sources(flow, tuple(moved.shape[-2:])), held)
     found = {"start": latents, "known": there, "real": real}
     anew = {name: getattr(now, name).clone() for name in found}
     for name, value in found.items():
