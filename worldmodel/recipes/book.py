@@ -84,7 +84,7 @@ def cpu_coinrun(length: float = 1.0) -> Recipe:
             stages.preparing(),
             stages.tokenizer("cpu", preset),
             stages.motion("cpu", preset),
-            stages.momentum("cpu", preset, shortened(felt, length)),
+            stages.momentum("cpu", preset, shortened(felt, length), bend=0.3),
             stages.world("cpu", preset, "momentum"),
             stages.scored("world", preset, shortened(SCORING, length), ScoringConfig()),
             stages.averaged("world", "scoring", 0.75),

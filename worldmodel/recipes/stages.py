@@ -57,9 +57,11 @@ def motion(name: str, preset: Preset) -> Stage:
     return _motion("motion", name, preset, preset.train_motion, None)
 
 
-def momentum(name: str, preset: Preset, config: TrainConfig) -> Stage:
-    """The motion network trained on with momentum: it is told its own last flow."""
-    sizes = replace(preset.motion, momentum=True)
+def momentum(name: str, preset: Preset, config: TrainConfig, bend: float = 0.0) -> Stage:
+    """The motion network trained on with momentum, being told its own last flow; what `bend`s more
+    is not known.
+    """
+    sizes = replace(preset.motion, momentum=True, bend=bend)
     return _motion("momentum", name, replace(preset, motion=sizes), config, "motion")
 
 
