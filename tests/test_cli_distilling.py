@@ -66,6 +66,9 @@ def test_a_recipe_has_folders_of_its_name(monkeypatch):
     assert [given[1:3] for given in asked] == [
         (Path("data/nano"), Path("runs/nano")), (Path("data/doom"), Path("runs/again")),
     ]  # fmt: skip
+    assert cli.main(["train", "recipe", "nano", "--length", "0.5"]) == 0
+    whole, half = (sum(stage.updates for stage in asked[i][0].stages) for i in (0, 2))
+    assert half == whole / 2
     with pytest.raises(SystemExit):
         cli.main(["train", "recipe", "soup"])
 
