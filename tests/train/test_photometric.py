@@ -12,7 +12,7 @@ from worldmodel.data.clips import Span
 from worldmodel.model.motion import Motion
 from worldmodel.model.tokenizer import to_float
 from worldmodel.train.loop import train
-from worldmodel.train.objectives.photometric import Photometric, still_true
+from worldmodel.train.objectives.photometric import Photometric, still_true, worse
 
 STRIDE = 3  # pixels that a key moves the view
 
@@ -142,3 +142,45 @@ def test_a_place_is_true_as_long_as_it_was_in_the_picture():
     for left in (36, 24):
         true = still_true(true, flow)
         assert true[0, 0, 0].round().int().tolist() == [1] * left + [0] * (48 - left)
+
+
+def test_only_what_had_better_not_been_moved_is_torn():
+    next_picture = torch.rand(1, 3, 8, 8)
+    last, moved = next_picture.clone(), next_picture.clone()
+    last[..., 4:] += 0.5  # the right half passes by, the left half stays
+    moved[..., :2] -= 0.2  # and is carried off in part
+    torn = worse(moved - next_picture, last - next_picture)
+    assert float(torn) == pytest.approx(0.2 / 4)
+    assert float(worse(last - next_picture, last - next_picture)) == 0
+
+
+def man_before(store):
+    """The same, with a dot that stays in the middle of the picture."""
+    frames = store.frames.copy()
+    frames[:, 6:10, 22:26] = 255
+    return SimpleNamespace(**(vars(store) | {"frames": frames}))
+
+
+def test_a_small_thing_that_stays_is_not_carried_off():
+    """It is 2 % of the picture; what a flow loses there counts for more with `stays`."""
+    kept = {}
+    for stays in (0.0, 30.0):
+        torch.manual_seed(0)
+        network, sizes = Motion(MOTION), MOTION
+        store, heldout = (man_before(panorama_store(seed)) for seed in (0, 1))
+        latents = [np.zeros((len(s.frames), LATENTS, 4), np.float32) for s in (store, heldout)]
+        config = quick(steps=150, batch=8, learning_rate=1e-2)
+        tried = Photometric(
+            store, latents[0], heldout, latents[1], config, tokenizer(), sizes, stays
+        )
+        optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+        for step in range(config.steps):
+            tried.loss(network, tried.batch(step), step)[0].backward()
+            optimiser.step()
+            optimiser.zero_grad()
+        pictures, *given = tried.heldout
+        with torch.no_grad():
+            moved, *_ = next(tried.moved_on(network, pictures, *given))
+        dot = (moved - pictures[:, 1])[..., 6:10, 22:26]
+        kept[stays] = float(dot.square().mean())
+    assert kept[30.0] < 0.7 * kept[0.0]

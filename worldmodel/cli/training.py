@@ -141,13 +141,20 @@ def train_motion(parser: ArgumentParser) -> Run:
     add_tokenizer(parser)
     add_run(parser, "runs/motion")
     add_start(parser)
+    parser.add_argument(
+        "--stays", type=float, default=0.0, metavar="N",
+        help="weight of what is lost where a picture had better not been moved (default: 0)",
+    )  # fmt: skip
     add_preset(parser, motion=MOTION, train_motion=TRAIN)
 
     def run(options: Namespace) -> None:
         preset = preset_named(options.preset)
         sizes = changed(preset.motion, options, MOTION)
         config = changed(preset.train_motion, options, TRAIN)
-        train_motion(options.data, options.tokenizer, options.run, sizes, config, options.start)
+        train_motion(
+            options.data, options.tokenizer, options.run, sizes, config, options.start,
+            stays=options.stays,
+        )  # fmt: skip
 
     return run
 

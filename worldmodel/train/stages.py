@@ -198,8 +198,13 @@ def train_motion(
     sizes: MotionConfig,
     config: TrainConfig,
     start: Path | None = None,
+    *,
+    stays: float = 0.0,
 ) -> Motion:
-    """Train the motion network on pairs of frames; ends with `run/motion.safetensors`."""
+    """Train the motion network on pairs of frames; ends with `run/motion.safetensors`.
+
+    `stays` weighs what stays where the rest moves (worldmodel.train.objectives.photometric).
+    """
     tokens = open_tokenizer(tokenizer)
     store, heldout = FrameStore(data / "train"), FrameStore(data / "heldout")
     sizes = dataclasses.replace(
@@ -218,7 +223,9 @@ def train_motion(
     if start:
         begin_with(network, start)
     tokens.requires_grad_(False)
-    objective = Photometric(store, latents, heldout, heldout_latents, config.parts(), tokens, sizes)
+    objective = Photometric(
+        store, latents, heldout, heldout_latents, config.parts(), tokens, sizes, stays
+    )
     return train(network, objective, config, run, lambda average: save_motion(run, average))
 
 

@@ -20,6 +20,7 @@ from worldmodel.train.config import TrainConfig
 from worldmodel.train.pictures import save_sheet
 
 SCALES = (1, 4, 8)  # pixels averaged: coarse ones reach further than a texture's period
+SMALL = 2  # pixels to a side of the least thing that stays
 JUDGED = 256
 NOISE = 0.1  # on the latents, in deviations: play shows dreamed latents, not encoded ones
 ROUNDS = 3  # frames that a network with momentum is moved in a row
@@ -29,15 +30,18 @@ BENT = 1.0  # weight of the flow's second differences: where nothing is to be ma
 class Photometric:
     """Pairs of frames with the keys that led from one to the other, which must be known.
 
+    `stays` weighs what a picture loses by being moved at all: a small thing that stays while the
+    world passes by behind it counts little in the mean, and is carried off with it.
     Of the keys before, those that are unknown (NaN) count as not held.
     """
 
     def __init__(
         self, store: FrameStore, latents: np.ndarray, heldout: FrameStore,
         heldout_latents: np.ndarray, config: TrainConfig, tokenizer: Tokenizer,
-        motion: MotionConfig,
+        motion: MotionConfig, stays: float = 0.0,
     ) -> None:  # fmt: skip
         self.store, self.latents, self.history = store, latents, motion.history
+        self.stays = stays
         self.seed, self.frames_per_step = config.seed, config.batch
         self.tokenizer, self.momentum = tokenizer, motion.momentum
         self.rounds, self.seen = (ROUNDS, FELT) if motion.momentum else (1, 2)
@@ -100,14 +104,17 @@ class Photometric:
         pictures, seen, keys = batch
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         seen = seen + NOISE * torch.randn(seen.shape, generator=draw)
-        match, bent, off = [], [], []
+        match, bent, off, torn, before = [], [], [], [], pictures[:, 0]
         for i, (picture, true, flow) in enumerate(self.moved_on(network, pictures, seen, keys)):
-            error = (picture - pictures[:, i + 1]) * true
+            error, unmoved = ((x - pictures[:, i + 1]) * true for x in (picture, before))
             match.append(sum(F.avg_pool2d(error, scale).abs().mean() for scale in SCALES))
             bent.append(sum(flow.diff(n=2, dim=dim).abs().mean() for dim in (-2, -1)))
             off.append(error.detach().abs().mean())
-        match, bent, off = (sum(each) / self.rounds for each in (match, bent, off))
-        return match + BENT * bent, {"l1": off, "bent": bent.detach()}
+            torn.append(worse(error, unmoved))
+            before = picture.detach()
+        match, bent, off, torn = (sum(each) / self.rounds for each in (match, bent, off, torn))
+        values = {"l1": off, "bent": bent.detach(), "torn": torn.detach()}
+        return match + BENT * bent + self.stays * torn, values
 
     @torch.no_grad()
     def validate(self, network: Motion) -> dict[str, float]:
@@ -138,6 +145,13 @@ class Photometric:
         rounds = [picture for picture, _, _ in self.moved_on(network, pictures, *given)]
         sheet = [*pictures.movedim(1, 0), *rounds]
         save_sheet([to_uint8(row).numpy() for row in sheet], path)
+
+
+def worse(error: Tensor, unmoved: Tensor) -> Tensor:
+    """How much larger errors [b 3 H W] are than those of the picture that was not moved, where they
+    are; on the mean of SMALL pixels to a side."""
+    found, before = (F.avg_pool2d(x, SMALL).abs() for x in (error, unmoved))
+    return F.relu(found - before).mean()
 
 
 def still_true(true: Tensor, flow: Tensor) -> Tensor:
