@@ -73,6 +73,8 @@ def cpu_coinrun(length: float = 1.0) -> Recipe:
     """The shipped CoinRun's stages, none of which begins with another world's weights."""
     preset = _shortened(cpu(), length)
     felt = replace(cpu().train_motion, steps=1500, learning_rate=2e-3)
+    farther = replace(preset, flow=replace(preset.flow, clip=24))
+    scoring = shortened(replace(SCORING, batch=3), length)
     return Recipe(
         about="a CoinRun world on two processor cores, in an afternoon",
         title="CoinRun",
@@ -84,10 +86,10 @@ def cpu_coinrun(length: float = 1.0) -> Recipe:
             stages.preparing(),
             stages.tokenizer("cpu", preset),
             stages.motion("cpu", preset),
-            stages.momentum("cpu", preset, shortened(felt, length), bend=0.3),
+            stages.momentum("cpu", preset, shortened(felt, length), bend=0.3, stays=6.0),
             stages.world("cpu", preset, "momentum"),
-            stages.scored("world", preset, shortened(SCORING, length), ScoringConfig()),
-            stages.averaged("world", "scoring", 0.75),
+            stages.scored("world", farther, scoring, ScoringConfig(rounds=3)),
+            stages.averaged("world", "scoring", 0.5),
             stages.scenes("average", count=8),
         ),
         last="average",

@@ -57,20 +57,23 @@ def motion(name: str, preset: Preset) -> Stage:
     return _motion("motion", name, preset, preset.train_motion, None)
 
 
-def momentum(name: str, preset: Preset, config: TrainConfig, bend: float = 0.0) -> Stage:
+def momentum(
+    name: str, preset: Preset, config: TrainConfig, bend: float = 0.0, stays: float = 0.0
+) -> Stage:
     """The motion network trained on with momentum, being told its own last flow; what `bend`s more
-    is not known.
+    is not known, and what `stays` is weighed so much.
     """
     sizes = replace(preset.motion, momentum=True, bend=bend)
-    return _motion("momentum", name, replace(preset, motion=sizes), config, "motion")
+    return _motion("momentum", name, replace(preset, motion=sizes), config, "motion", stays)
 
 
 def _motion(
-    stage: str, name: str, preset: Preset, config: TrainConfig, before: str | None
-) -> Stage:
+    stage: str, name: str, preset: Preset, config: TrainConfig, before: str | None,
+    stays: float = 0.0,
+) -> Stage:  # fmt: skip
     """A motion network, begun with that of the stage `before` if one is named."""
     usual = preset_named(name)
-    own = _flags(_changes(preset.motion, usual.motion))
+    own = _flags(_changes(preset.motion, usual.motion) | ({"stays": stays} if stays else {}))
     flags = _training(name, config, usual.train_motion) + own
 
     def begun(folders: Folders) -> Path | None:
@@ -85,7 +88,7 @@ def _motion(
         name=stage,
         command=command,
         make=lambda f: train_motion(
-            f.arrays, f.of("tokenizer"), f.of(stage), preset.motion, config, begun(f)
+            f.arrays, f.of("tokenizer"), f.of(stage), preset.motion, config, begun(f), stays=stays
         ),
         updates=config.steps,
         flops={"kind": "motion", "batch": config.batch, "momentum": preset.motion.momentum},
