@@ -9,10 +9,16 @@ import torch
 from tiny import LATENTS, MOTION, motion, quick, tokenizer
 
 from worldmodel.data.clips import Span
+from worldmodel.errors import UserError
 from worldmodel.model.motion import Motion
 from worldmodel.model.tokenizer import to_float
 from worldmodel.train.loop import train
-from worldmodel.train.objectives.photometric import Photometric, still_true, worse
+from worldmodel.train.objectives.photometric import (
+    Photometric,
+    PhotometricConfig,
+    still_true,
+    worse,
+)
 
 STRIDE = 3  # pixels that a key moves the view
 
@@ -171,7 +177,14 @@ def test_a_small_thing_that_stays_is_not_carried_off():
         latents = [np.zeros((len(s.frames), LATENTS, 4), np.float32) for s in (store, heldout)]
         config = quick(steps=150, batch=8, learning_rate=1e-2)
         tried = Photometric(
-            store, latents[0], heldout, latents[1], config, tokenizer(), sizes, stays
+            store,
+            latents[0],
+            heldout,
+            latents[1],
+            config,
+            tokenizer(),
+            sizes,
+            PhotometricConfig(stays=stays),
         )
         optimiser = torch.optim.Adam(network.parameters(), 1e-2)
         for step in range(config.steps):
@@ -184,3 +197,8 @@ def test_a_small_thing_that_stays_is_not_carried_off():
         dot = (moved - pictures[:, 1])[..., 6:10, 22:26]
         kept[stays] = float(dot.square().mean())
     assert kept[30.0] < 0.7 * kept[0.0]
+
+
+def test_a_weight_below_nothing_is_a_sentence():
+    with pytest.raises(UserError, match="stays must be a weight of 0 or more, found -1"):
+        PhotometricConfig(stays=-1)

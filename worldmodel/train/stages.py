@@ -40,7 +40,7 @@ from worldmodel.train.config import TrainConfig
 from worldmodel.train.devices import on_its_device
 from worldmodel.train.latents import LatentClips, carry_frames, encode_frames
 from worldmodel.train.loop import train
-from worldmodel.train.objectives.photometric import Photometric
+from worldmodel.train.objectives.photometric import Photometric, PhotometricConfig
 from worldmodel.train.objectives.reconstruction import (
     Reconstruction,
     ReconstructionConfig,
@@ -213,7 +213,9 @@ def train_motion(
         latent_channels=tokens.config.latent_channels,
         controls=store.space.size,
     )
-    note_configuration(run, {"motion": sizes, "train": config})
+    weighed = PhotometricConfig(stays=stays)
+    chosen = {"photometric": weighed} if stays else {}
+    note_configuration(run, {"motion": sizes, "train": config, **chosen})
     note_sources(run, [source_of(store), *_sources_of(tokenizer)])
     latents, heldout_latents = in_turn(
         lambda: [encode_frames(part, tokens, config) for part in (store, heldout)]
@@ -224,7 +226,7 @@ def train_motion(
         begin_with(network, start)
     tokens.requires_grad_(False)
     objective = Photometric(
-        store, latents, heldout, heldout_latents, config.parts(), tokens, sizes, stays
+        store, latents, heldout, heldout_latents, config.parts(), tokens, sizes, weighed
     )
     return train(network, objective, config, run, lambda average: save_motion(run, average))
 

@@ -6,6 +6,7 @@ Shapes: b clips, n latents of a frame, c channels, r controls remembered, m cont
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from worldmodel.data.clips import ClipSampler, FrameStore, gather, known
+from worldmodel.errors import UserError
 from worldmodel.model.motion import FELT, Motion, MotionConfig, moved, sampled, sources
 from worldmodel.model.tokenizer import Tokenizer, to_float, to_uint8
 from worldmodel.train.config import TrainConfig
@@ -27,21 +29,32 @@ ROUNDS = 3  # frames that a network with momentum is moved in a row
 BENT = 1.0  # weight of the flow's second differences: where nothing is to be matched it is smooth
 
 
+@dataclass(frozen=True, kw_only=True)
+class PhotometricConfig:
+    """What is weighed beside the error of the moved picture."""
+
+    stays: float = 0.0  # what a picture loses where it had better not been moved
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.stays < float("inf"):
+            raise UserError(f"stays must be a weight of 0 or more, found {self.stays}")
+
+
 class Photometric:
     """Pairs of frames with the keys that led from one to the other, which must be known.
 
-    `stays` weighs what a picture loses by being moved at all: a small thing that stays while the
-    world passes by behind it counts little in the mean, and is carried off with it.
+    A small thing that stays while the world passes by behind it counts little in the mean, and is
+    carried off with it unless `weighed.stays` is above 0.
     Of the keys before, those that are unknown (NaN) count as not held.
     """
 
     def __init__(
         self, store: FrameStore, latents: np.ndarray, heldout: FrameStore,
         heldout_latents: np.ndarray, config: TrainConfig, tokenizer: Tokenizer,
-        motion: MotionConfig, stays: float = 0.0,
+        motion: MotionConfig, weighed: PhotometricConfig = PhotometricConfig(),
     ) -> None:  # fmt: skip
         self.store, self.latents, self.history = store, latents, motion.history
-        self.stays = stays
+        self.stays = weighed.stays
         self.seed, self.frames_per_step = config.seed, config.batch
         self.tokenizer, self.momentum = tokenizer, motion.momentum
         self.rounds, self.seen = (ROUNDS, FELT) if motion.momentum else (1, 2)
