@@ -59,7 +59,7 @@ MOTION = {
     "blocks": "convolution blocks",
     "momentum": "whether it is told its own last flow: what moves goes on moving",
     "detail": "whether what it moves keeps its detail, however blurred the latents",
-    "bend": "a flow that bends by more, in pixels a pixel, knows not what it moved; 0: always",
+    "bend": "mistrust a flow where it bends by more, in pixels a pixel; 0 trusts every flow",
     "code": "numbers that the controls become",
 }
 WORLD = {
