@@ -3,7 +3,7 @@
 import torch
 
 from worldmodel.model.detail import sampled_sharply, with_detail
-from worldmodel.model.motion import centres, sampled
+from worldmodel.model.warp import centres, sampled
 
 GRID, SIZE = (2, 3), (16, 24)
 

@@ -9,7 +9,8 @@ from tiny import LATENTS, MOTION, MOVING_WORLD, clip, motion, stirred, tokenizer
 from worldmodel.errors import UserError
 from worldmodel.model.cache import join, split
 from worldmodel.model.carrier import Carrier
-from worldmodel.model.motion import Motion, MotionConfig, bent, moved, sources
+from worldmodel.model.motion import Motion, MotionConfig
+from worldmodel.model.warp import bent, moved, sources
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 

@@ -36,9 +36,9 @@ def loaded_moving(moving_folder) -> Engine:
 
 @pytest.fixture(scope="session")
 def loaded_keeping(tmp_path_factory) -> Engine:
-    """A world whose motion has momentum and keeps detail."""
-    folder = tmp_path_factory.mktemp("worlds") / "keeping"
-    return load_engine(save_world(folder, moving=True, momentum=True, detail=True), speed="plain")
+    """A world whose motion has momentum and keeps detail and what is off-screen."""
+    folder, does = tmp_path_factory.mktemp("worlds") / "keeping", {"momentum": True, "detail": True}
+    return load_engine(save_world(folder, moving=True, offscreen=(1, 2), **does), speed="plain")
 
 
 @pytest.fixture(params=["still", "moving", "keeping"])

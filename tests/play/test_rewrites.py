@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from playing import keys, play
+from playing import keys, play, save_world
 
 from worldmodel.errors import UserError
 from worldmodel.play import speed
@@ -53,7 +53,16 @@ def test_openvino_is_plain_over_a_whole_rollout(world, scene):
     assert np.abs(fast[1].astype(int) - plain[1]).max() <= 1
 
 
-def test_openvino_moves_the_picture_as_plain_does(moving):
+@pytest.fixture
+def keeping(tmp_path):
+    """A world that keeps what is off-screen."""
+    folder = save_world(tmp_path / "keeping", moving=True, offscreen=(1, 2))
+    return load_engine(folder, speed="plain").world
+
+
+@pytest.mark.parametrize("kind", ["moving", "keeping"])
+def test_openvino_moves_the_picture_as_plain_does(kind, request):
+    moving = request.getfixturevalue(kind)
     plain, fast = (rollout(moving, name) for name in ("plain", "openvino"))
     torch.testing.assert_close(fast[0], plain[0], rtol=1e-3, atol=1e-3)
     assert np.abs(fast[1].astype(int) - plain[1]).max() <= 1

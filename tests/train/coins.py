@@ -16,6 +16,9 @@ class Coins:
     def update_of(self, step):
         return step
 
+    def known(self, step):
+        return None
+
     def batch(self, step):
         draw = torch.Generator().manual_seed(step)
         shape = CLIPS, FRAMES, LATENTS, WORLD.latent_channels

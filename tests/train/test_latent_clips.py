@@ -10,23 +10,32 @@ from worldmodel.data.clips import FrameStore
 from worldmodel.data.prepare import prepare
 from worldmodel.model.carrier import Carrier
 from worldmodel.model.tokenizer import to_float
-from worldmodel.train.latents import LatentClips, carry_frames, encode_frames
+from worldmodel.train.latents import Carrying, LatentClips, carry_frames, encode_frames
 
 EXACT = quick(bf16=False)
 
 
 @pytest.fixture(scope="module")
-def recording(tmp_path_factory):
-    """Three episodes of different length, in latents, with what each frame starts from."""
+def store(tmp_path_factory):
+    """Three episodes of different length."""
     folder = tmp_path_factory.mktemp("three")
     for index, length in enumerate((9, 1, 14)):
         write(folder / "train" / f"{index:06d}", some_controls(length, seed=index), seed=index)
+    return FrameStore(prepare(folder, workers=1) / "train")
+
+
+def carried_through(store, **how):
+    """A recording in latents, with what each frame starts from, and what moves it."""
     torch.manual_seed(0)
-    store, tokens, mover = FrameStore(prepare(folder, workers=1) / "train"), tokenizer(), motion()
+    tokens, mover = tokenizer().requires_grad_(False), motion(**how).requires_grad_(False)
     latents = encode_frames(store, tokens, EXACT)
-    return LatentClips(store, latents, carry_frames(store, latents, tokens, mover, EXACT)), Carrier(
-        mover.requires_grad_(False), tokens.requires_grad_(False)
-    )
+    carried = carry_frames(store, latents, tokens, mover, EXACT)
+    return LatentClips(store, latents, carried), Carrier(mover, tokens)
+
+
+@pytest.fixture(scope="module")
+def recording(store):
+    return carried_through(store)
 
 
 class Recorded(Carrier):
@@ -47,14 +56,36 @@ def test_latents_are_the_encoded_frames(recording):
     np.testing.assert_allclose(clips.latents[5:8], encoded.numpy(), rtol=2e-3, atol=2e-3)
 
 
-def test_an_episode_is_carried_as_a_clip_is(recording):
-    clips, carrier = recording
+@pytest.mark.parametrize("how", [{}, {"offscreen": (1, 2)}])
+def test_an_episode_is_carried_as_a_clip_is(store, how):
+    clips, carrier = carried_through(store, **how)
     for episode in clips.store.episodes:
         rows = slice(episode.start, episode.stop)
         latents = torch.tensor(clips.latents[rows]).float()[None]
         controls = torch.tensor(clips.store.controls[rows])[None]
         oracle = Recorded(carrier, clips.store.frames[rows]).carry_clip(latents, controls)
-        np.testing.assert_allclose(clips.carried[rows], oracle[0], rtol=2e-3, atol=2e-3)
+        found = clips.carried[rows][..., : oracle.shape[-1]]
+        np.testing.assert_allclose(found, oracle[0], rtol=2e-3, atol=2e-3)
+
+
+def test_a_stopped_encoding_goes_on_with_what_its_episode_has_seen(store, monkeypatch):
+    """Rows asked for one by one, in any order, are those of one pass."""
+    clips, carrier = carried_through(store, offscreen=(1, 2))
+    for row in (22, 4, 5, 12):
+        found = Carrying(store, clips.latents, carrier, EXACT).rows(slice(row, row + 1))
+        np.testing.assert_allclose(found[0], clips.carried[row], rtol=2e-3, atol=2e-3)
+
+
+def test_what_is_known_is_drawn_beside_what_is_carried(store):
+    """More is known with what is off-screen than without; first frames know nothing."""
+    plain, _ = carried_through(store)
+    wide, _ = carried_through(store, offscreen=(1, 2))
+    starts = np.array([0, 11])
+    assert plain.known(starts, 9) is None
+    known = wide.known(starts, 9)
+    assert known.shape == (2, 9, LATENTS) and known.amax() <= 1
+    assert not known[0, 0].any() and known[1].mean() > 0.5
+    assert wide.draw(starts, 9)[2].shape == plain.draw(starts, 9)[2].shape
 
 
 def test_first_frames_start_from_nothing(recording):

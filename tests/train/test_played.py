@@ -14,14 +14,14 @@ def carrier():
     return Carrier(motion().requires_grad_(False), tokenizer().requires_grad_(False))
 
 
-def after(rounds, carrier, seed=0):
+def after(rounds, carrier, seed=0, known=None):
     clean, controls, carried = Coins().batch(0)
     draw = torch.Generator().manual_seed(seed)
     network = world(MOVING_WORLD)
     return (
         clean,
         carried,
-        played(network, carrier, clean, controls, carried, Coins.flow, draw, rounds),
+        played(network, carrier, clean, controls, carried, Coins.flow, draw, rounds, known),
     )
 
 
@@ -70,3 +70,29 @@ def test_made_up_places_grow_with_the_rounds(carrier):
         float((now.known - now.real).mean()) for _, _, now in (after(n, carrier) for n in (1, 4))
     ]
     assert shares[1] > shares[0] > 0
+
+
+def test_what_is_off_screen_stays_as_it_was_recorded():
+    """Known places that were not in the dream keep the recording's latents: no inventions."""
+    carrier = Carrier(
+        motion(offscreen=(1, 2)).requires_grad_(False), tokenizer().requires_grad_(False)
+    )
+    halfway = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(-1, -1, 4, 12)
+    carrier.motion.forward = lambda latent, *rest: halfway.expand(len(latent), -1, -1, -1)
+    shape = Coins().batch(0)[0].shape[:3]
+    _, carried, now = after(1, carrier, known=torch.ones(shape))
+    at = torch.arange(carrier.motion.config.history, 8)
+    at = at[now.chosen[at]]
+    _, _, _, flow, _ = carrier.carry_at(now.own, now.controls, at)
+    gone = carrier.motion.seen(flow).unflatten(0, (len(carried), len(at))) == 0
+    assert gone.float().mean() == 0.5  # the right half
+    torch.testing.assert_close(now.start[:, at][gone], carried[:, at][gone])
+    assert now.known[:, at][gone].eq(1).all() and now.real[:, at][gone].eq(1).all()
+    assert now.known.amax() <= 1 + 1e-5
+
+
+def test_what_had_to_be_painted_anew_as_it_bent_is_no_invention():
+    """A runner in front of ground that passes by is to look as he did, ground is to stay."""
+    carrier = Carrier(motion(bend=0.01).requires_grad_(False), tokenizer().requires_grad_(False))
+    _, _, now = after(1, carrier)
+    assert (now.traced >= now.real - 1e-5).all() and (now.traced > now.real + 0.1).any()

@@ -109,6 +109,19 @@ def test_a_run_is_not_resumed_with_other_sizes(arrays, tokens):
         train_tokenizer(arrays, tokens, other, quick(steps=2))
 
 
+def test_a_run_of_an_earlier_version_goes_on(arrays, tokens, tmp_path):
+    """What it did not write down, as there was no choice, is as it is by default."""
+    run = tmp_path / "motion"
+    train_motion(arrays, tokens, run, MOTION, quick(steps=2))
+    record = json.loads((run / "config.json").read_text())
+    del record["motion"]["offscreen"]
+    (run / "config.json").write_text(json.dumps(record))
+    other = dataclasses.replace(MOTION, offscreen=(1, 2))
+    with pytest.raises(UserError, match="another motion configuration"):
+        train_motion(arrays, tokens, run, other, quick(steps=3))
+    train_motion(arrays, tokens, run, MOTION, quick(steps=3))
+
+
 def test_a_world_without_a_tokenizer_is_refused_in_a_sentence(arrays, tmp_path):
     with pytest.raises(UserError, match=r"tokenizer\.safetensors is missing"):
         train_world(arrays, tmp_path, tmp_path / "run", WORLD, quick(), FlowConfig())

@@ -60,6 +60,7 @@ MOTION = {
     "momentum": "whether it is told its own last flow: what moves goes on moving",
     "detail": "whether what it moves keeps its detail, however blurred the latents",
     "bend": "mistrust a flow where it bends by more, in pixels a pixel; 0 trusts every flow",
+    "offscreen": "rows and columns of latents on each side that are kept when out of view",
     "code": "numbers that the controls become",
 }
 WORLD = {

@@ -10,9 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from worldmodel.model import offscreen
 from worldmodel.model.cache import FrameCache
-from worldmodel.model.motion import FELT, Motion, sources
+from worldmodel.model.motion import FELT, Motion
 from worldmodel.model.tokenizer import Tokenizer, to_float
+from worldmodel.model.warp import sources
 
 
 class Carried(NamedTuple):
@@ -24,7 +26,13 @@ class Carried(NamedTuple):
     moves: Tensor  # [b 1], pixels by which its places move on average
     last: Tensor  # [b 1 n c], the last frame's latents as they were
     flow: Tensor  # [b 1 2 h' w'], where its places come from; [b 1 0] without momentum
-    picture: Tensor  # [b 1 3 H W], the last picture moved; [b 1 0] where nothing was moved
+    picture: Tensor  # [b 1 3 H W], the last picture moved; [b 1 0] where nothing was moved; a whole
+    # [b 1 4 H' W'] in worlds that keep what is off-screen
+
+    @property
+    def offscreen(self) -> Tensor | None:
+        """The whole [b 4 H' W'] to be remembered, where one is kept."""
+        return self.picture[:, 0] if self.picture.shape[2:3] == (4,) else None
 
 
 class Carrier:
@@ -41,13 +49,18 @@ class Carrier:
         memory, history = cache.memory, self.motion.config.history
         if memory.picture.ndim < 4:
             last, tau = memory.latent[:, None], memory.tau[:, None]
-            never, nothing = torch.full_like(tau, torch.inf), last.new_zeros(len(last), 1, 0)
-            flow = (
-                self.motion.no_flow(len(last))[:, None] if self.motion.config.momentum else nothing
-            )
-            return Carried(last, tau, torch.zeros_like(last[..., 0]), never, last, flow, nothing)
+            never, flow = torch.full_like(tau, torch.inf), last.new_zeros(len(last), 1, 0)
+            if self.motion.config.momentum:
+                flow = self.motion.no_flow(len(last))[:, None]
+            known, nothing = torch.zeros_like(last[..., 0]), self.nothing(last[:, 0])[:, None]
+            return Carried(last, tau, known, never, last, flow, nothing)
         recent = torch.cat([controls[:, None], memory.recent[:, : history - 1]], dim=1)
-        given = [memory.latent, memory.earlier, memory.picture, recent]
+        given = [
+            memory.latent,
+            memory.earlier,
+            self.whole(memory.picture, memory.offscreen),
+            recent,
+        ]
         if self.motion.config.momentum:
             given.append(memory.flow)
         latents, known, moves, flow, moved = self.motion.carried(self.tokenizer, *given)
@@ -61,12 +74,17 @@ class Carrier:
         history, momentum = self.motion.config.history, self.motion.config.momentum
         padded = F.pad(controls, (0, 0, history - 1, 0))
         starts = [torch.zeros_like(latents[:, 0])]
-        flow = self.motion.no_flow(len(latents)) if momentum else None
+        flow, whole = self.motion.no_flow(len(latents)) if momentum else None, None
         for i in range(1, latents.shape[1]):
             recent = padded[:, i : i + history].flip(1)
             before, earlier = latents[:, i - 1], latents[:, max(i - 2, 0)]
-            moved, _, _, went, _ = self.motion.carried(
-                self.tokenizer, before, earlier, self.picture(before), recent, flow
+            moved, _, _, went, whole = self.motion.carried(
+                self.tokenizer,
+                before,
+                earlier,
+                self.whole(self.picture(before), whole),
+                recent,
+                flow,
             )
             flow = went if momentum else None
             starts.append(moved)
@@ -74,15 +92,21 @@ class Carrier:
 
     def carry_at(self, latents: Tensor, controls: Tensor, at: Tensor) -> tuple[Tensor, ...]:
         """What `Motion.carried` returns for the frames `at` [k] of clips [b t n c] under controls
-        [b t m], as [b*k ...]. Before a clip its first frame stood still and no key was held.
+        [b t m], as [b*k ...]. Before a clip its first frame stood still and no key was held; what
+        is off-screen is not known.
         """
         before, *told = self._told(latents, controls, at)
-        return self.motion.carried(self.tokenizer, before, told[0], self.picture(before), *told[1:])
+        picture = self.whole(self.picture(before), None)
+        return self.motion.carried(self.tokenizer, before, told[0], picture, *told[1:])
 
-    def known_at(self, latents: Tensor, controls: Tensor, at: Tensor) -> Tensor:
-        """The second of what `carry_at` returns, [b*k n], without moving a picture."""
+    def known_at(
+        self, latents: Tensor, controls: Tensor, at: Tensor, *, bends: bool = False
+    ) -> Tensor:
+        """The second of what `carry_at` returns, [b*k n], without moving a picture; what `bends`
+        counts, if told so.
+        """
         flow, size = self.motion(*self._told(latents, controls, at)), self.tokenizer.config
-        return self.motion.known(sources(flow, (size.height, size.width)))
+        return self.motion.known(sources(flow, (size.height, size.width)), bends=bends)
 
     def _told(self, latents: Tensor, controls: Tensor, at: Tensor) -> tuple[Tensor | None, ...]:
         """What motion is told before the frames `at`, in its own order."""
@@ -118,7 +142,24 @@ class Carrier:
         decoded = self.tokenizer.pictures(latent).float().clamp(0, 1)
         if not self.motion.config.detail or carried is None or carried.picture.ndim < 5:
             return decoded
-        return self.motion.shown(decoded, carried.picture[:, 0], carried.known[:, 0])
+        moved = self.motion.view(carried.picture[:, 0])[:, :3]
+        return self.motion.shown(decoded, moved, carried.known[:, 0])
+
+    def nothing(self, like: Tensor) -> Tensor:
+        """What is off-screen [b 4 H' W'] for b players, `like` [b ...], who have seen nothing yet;
+        [b 0] where that is not kept."""
+        margin, size = self.motion.config.margin, self.tokenizer.config
+        if margin is None:
+            return like.new_zeros(len(like), 0)
+        return offscreen.nothing(like, (size.height, size.width), margin)
+
+    def whole(self, picture: Tensor, whole: Tensor | None) -> Tensor:
+        """What is moved on: the last picture [b 3 H W], in the middle of the `whole` that it was
+        dreamed in where one is kept."""
+        margin = self.motion.config.margin
+        if margin is None:
+            return picture
+        return offscreen.around(picture, self.nothing(picture) if whole is None else whole, margin)
 
 
 def picture_of(

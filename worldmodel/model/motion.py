@@ -18,9 +18,12 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from worldmodel.errors import UserError
+from worldmodel.model import offscreen
 from worldmodel.model.detail import sampled_sharply, with_detail
 from worldmodel.model.layers import ConvBlock
+from worldmodel.model.offscreen import Margin
 from worldmodel.model.tokenizer import PATCH, Tokenizer
+from worldmodel.model.warp import bent, centres, inside, sampled, sources
 
 FINER = 2  # flow vectors to a side of one latent
 REACH = 0.1  # of the picture's half width: what one unit of the last layer moves
@@ -34,7 +37,8 @@ class MotionConfig:
 
     With `detail` what is moved keeps its texture (worldmodel.model.detail). Where the flow bends by
     more than `bend`, it passes by an edge of something that moves otherwise and smears it: such
-    places count as not known. 0 trusts every flow.
+    places count as not known. 0 trusts every flow. So many rows and columns of latents around the
+    picture are kept `offscreen` (worldmodel.model.offscreen).
     """
 
     grid: tuple[int, int] = (12, 16)
@@ -47,11 +51,22 @@ class MotionConfig:
     momentum: bool = False
     detail: bool = False
     bend: float = 0.0  # pixels a pixel
+    offscreen: tuple[int, int] = (0, 0)
+
+    @property
+    def margin(self) -> Margin | None:
+        """What is kept off-screen, in pixels; None where nothing is."""
+        rows, columns = self.offscreen
+        return (rows * PATCH, columns * PATCH) if rows or columns else None
 
     def __post_init__(self) -> None:
-        if min(self.history, self.features, self.blocks, self.code) < 1 or self.bend < 0:
+        if (
+            min(self.history, self.features, self.blocks, self.code) < 1
+            or min(self.bend, *self.offscreen) < 0
+        ):
             raise UserError(
-                f"all sizes of the motion network must be at least 1 and bend 0, found {self}"
+                "all sizes of the motion network must be at least 1, bend and offscreen at least "
+                f"0, found {self}"
             )
 
 
@@ -131,62 +146,68 @@ class Motion(nn.Module):
         """Pictures [b 3 H W], those of `latent`, moved along the flow: their latents [b n c], the
         share [b n] of each latent's place that is known from the picture, the mean way [b] in
         pixels, the flow [b 2 h' w'] and the moved pictures.
+
+        With what is kept off-screen, pictures are wholes [b 4 H' W'] before and after.
         """
-        flow, (height, width) = self(latent, earlier, recent, before), pictures.shape[-2:]
-        at = sources(flow, (height, width))
+        flow = self(latent, earlier, recent, before)
+        moved = self.move(pictures.float(), flow)
+        latents, known, moves = self.begun(tokenizer, moved, flow)
+        return latents, known, moves, flow, moved
+
+    def move(self, pictures: Tensor, flow: Tensor) -> Tensor:
+        """Pictures [b 3 H W] or wholes [b 4 H' W'] moved along the flow [b 2 h' w']."""
+        sample, margin = sampled_sharply if self.config.detail else sampled, self.config.margin
+        size = tuple(PATCH * cells for cells in self.config.grid)
+        if margin is None:
+            return sample(pictures, sources(flow, size))
+        at = offscreen.sources(flow, size, margin)
+        return torch.cat([sample(pictures[:, :3], at), offscreen.known_at(pictures, at)], dim=1)
+
+    def begun(
+        self, tokenizer: Tokenizer, moved: Tensor, flow: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The first three of what `carried` returns, for pictures that `move` has moved."""
+        height, width = (PATCH * cells for cells in self.config.grid)
         half = torch.tensor([width / 2, height / 2], device=flow.device).view(1, 2, 1, 1)
         moves = (flow * half).abs().amax(dim=1).mean(dim=(1, 2))
-        carried = (sampled_sharply if self.config.detail else sampled)(pictures.float(), at)
-        latents = tokenizer.standardise(tokenizer.bounded(carried))
-        return latents, self.known(at), moves, flow, carried
+        view, at = self.view(moved), sources(flow, (height, width))
+        latents = tokenizer.standardise(tokenizer.bounded(view[:, :3]))
+        there = view[:, 3:] if self.config.margin else inside(at)
+        return latents, self._share(there, at), moves
 
-    def known(self, at: Tensor, held: Tensor | None = None) -> Tensor:
+    def view(self, moved: Tensor) -> Tensor:
+        """The part of moved pictures that is in view [b 3 H W], or of wholes [b 4 H W]."""
+        return offscreen.middle(moved, self.config.margin) if self.config.margin else moved
+
+    def with_offscreen(self, found: Tensor, kept: Tensor, flow: Tensor) -> Tensor:
+        """What was `found` [b n c] of the last picture, moved along the flow, and what had been
+        `kept` [b n c] of those before it, for places that were not in it."""
+        if self.config.margin is None:
+            return found
+        share = self.seen(flow)[..., None]
+        return kept + share * (found - kept)
+
+    def seen(self, flow: Tensor) -> Tensor:
+        """The share [b n] of each latent's place that a flow [b 2 h' w'] takes from the picture."""
+        size = tuple(PATCH * cells for cells in self.config.grid)
+        return F.avg_pool2d(inside(sources(flow, size)), PATCH).flatten(1)
+
+    def known(self, at: Tensor, held: Tensor | None = None, *, bends: bool = False) -> Tensor:
         """The share [b n] of each latent's place that is known, its pixels coming from `at`
         [b 2 H W]: they were in the picture, and were `held` there, if a share of each of its places
-        [b 1 h w] is given, and the flow does not bend.
+        [b 1 h w] is given, and the flow does not bend there, unless it `bends` with leave.
         """
-        there = (at.abs() <= 1).all(dim=1, keepdim=True).float()
+        there = inside(at)
         if held is not None:
             there = there * sampled(held, at)
-        if self.config.bend:
+        return self._share(there, at, bends)
+
+    def _share(self, there: Tensor, at: Tensor, bends: bool = False) -> Tensor:
+        """The share [b n] of each latent's place that is `there` [b 1 H W], the flow not bent."""
+        if self.config.bend and not bends:
             there = there * (bent(at) <= self.config.bend)
         return F.avg_pool2d(there, PATCH).flatten(1)
 
     def shown(self, decoded: Tensor, moved: Tensor, known: Tensor) -> Tensor:
         """Decoded pictures [b 3 H W] with the detail of `moved` ones where `known` [b n]."""
         return with_detail(decoded, moved, known, self.config.grid)
-
-
-def sources(flow: Tensor, size: tuple[int, int]) -> Tensor:
-    """Where the pixels of a picture of `size` come from, x and y [b 2 H W] in -1..1, by `flow`."""
-    flow = F.interpolate(flow, size=size, mode="bilinear")
-    return centres(*size).to(flow.device) + flow
-
-
-def bent(at: Tensor) -> Tensor:
-    """How much a flow bends [b 1 H W], whose sources are `at` [b 2 H W]: the norm of its
-    derivatives in both directions, in pixels a pixel.
-    """
-    height, width = at.shape[-2:]
-    half = torch.tensor([width / 2, height / 2], device=at.device).view(1, 2, 1, 1)
-    way = F.pad((at - centres(height, width).to(at.device)) * half, (1, 1, 1, 1), mode="replicate")
-    aside = (way[..., 1:-1, 2:] - way[..., 1:-1, :-2]) / 2
-    down = (way[..., 2:, 1:-1] - way[..., :-2, 1:-1]) / 2
-    return torch.cat([aside, down], dim=1).square().sum(dim=1, keepdim=True).sqrt()
-
-
-def sampled(pictures: Tensor, at: Tensor) -> Tensor:
-    """Pictures [b 3 H W] at the places `at` [b 2 H W], bilinearly; edges repeat."""
-    return F.grid_sample(pictures, at.movedim(1, -1), align_corners=False, padding_mode="border")
-
-
-def moved(pictures: Tensor, flow: Tensor) -> Tensor:
-    """Pictures [b 3 H W] sampled where `flow` [b 2 h' w'] points."""
-    return sampled(pictures, sources(flow, tuple(pictures.shape[-2:])))
-
-
-def centres(height: int, width: int) -> Tensor:
-    """x and y [1 2 height width] of the middles of a grid's cells, each in -1..1."""
-    y = (torch.arange(height) + 0.5) / height * 2 - 1
-    x = (torch.arange(width) + 0.5) / width * 2 - 1
-    return torch.stack([x.expand(height, width), y[:, None].expand(height, width)])[None]

@@ -175,8 +175,8 @@ class WorldTransformer(nn.Module):
         """
         before = self.before(cache, carried)
         keys, values = self.memorise(latent, tau, controls, before, self.recall(cache))
-        flow = carried.flow[:, 0] if carried else None
-        cache.commit(keys, values, latent, tau, controls, picture, flow)
+        flow, offscreen = (carried.flow[:, 0], carried.offscreen) if carried else (None, None)
+        cache.commit(keys, values, latent, tau, controls, picture, flow, offscreen)
 
     def memorise(
         self,

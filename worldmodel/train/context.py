@@ -52,6 +52,7 @@ def caches_at(
             recent=recent.flatten(0, 1),
             picture=carrier.picture(last) if carrier else last.new_zeros(len(last), 0),
             flow=last.new_zeros(len(last), 0) if flow is None else flow,
+            offscreen=carrier.nothing(last) if carrier else last.new_zeros(len(last), 0),
         )
     )
 

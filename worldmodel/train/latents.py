@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from worldmodel.checkpoint import encoder_hash, tokenizer_hash
 from worldmodel.data.clips import FrameStore, gather
 from worldmodel.data.latents import encode_store, fill_store
+from worldmodel.model.carrier import Carrier
 from worldmodel.model.motion import FELT, Motion
 from worldmodel.model.tokenizer import Tokenizer, to_float
 from worldmodel.train.config import TrainConfig
@@ -16,7 +17,10 @@ from worldmodel.train.config import TrainConfig
 
 @dataclass(frozen=True)
 class LatentClips:
-    """A split in latents float16 [frames n c]; `carried` is what each frame starts from."""
+    """A split in latents float16 [frames n c]; `carried` is what each frame starts from, float16
+    [frames n c], and in worlds that keep what is off-screen [frames n c+1]: the last number is the
+    share of a place that is known.
+    """
 
     store: FrameStore
     latents: np.ndarray
@@ -25,8 +29,19 @@ class LatentClips:
     def draw(self, starts: np.ndarray, length: int) -> tuple[Tensor, ...]:
         """Clips at rows `starts`: latents, controls and, if there is motion, carried latents."""
         arrays = [self.latents, self.store.controls]
-        arrays += [] if self.carried is None else [self.carried]
-        return tuple(torch.from_numpy(gather(a, starts, length)).float() for a in arrays)
+        clips = [torch.from_numpy(gather(a, starts, length)).float() for a in arrays]
+        if self.carried is not None:
+            clips.append(self._carried(starts, length)[..., : clips[0].shape[-1]])
+        return tuple(clips)
+
+    def known(self, starts: np.ndarray, length: int) -> Tensor | None:
+        """The share [b length n] of each place that is known; None where motion alone tells it."""
+        if self.carried is None or self.carried.shape[-1] == self.latents.shape[-1]:
+            return None
+        return self._carried(starts, length)[..., -1]
+
+    def _carried(self, starts: np.ndarray, length: int) -> Tensor:
+        return torch.from_numpy(gather(self.carried, starts, length)).float()
 
 
 def encode_frames(store: FrameStore, tokenizer: Tokenizer, config: TrainConfig) -> np.ndarray:
@@ -47,42 +62,82 @@ def carry_frames(
     motion: Motion,
     config: TrainConfig,
 ) -> np.ndarray:
-    """Carried latents float16 [frames n c]: each frame's predecessor moved as its keys say.
+    """Carried latents float16 [frames n c]: each frame's predecessor moved as its keys say; with
+    what is known as `LatentClips` has it.
 
     An episode's first frame has no predecessor; its row holds zeros.
     """
-    history = motion.config.history
-    starts = np.array([episode.start for episode in store.episodes])
-    since = (
-        np.arange(len(store)) - starts[np.searchsorted(starts, np.arange(len(store)), "right") - 1]
-    )
+    kept = "-detail" if motion.config.detail else ""
+    if motion.config.margin:
+        kept += "-offscreen{}x{}-bend{:g}".format(*motion.config.offscreen, motion.config.bend)
+    key = f"{tokenizer_hash(tokenizer)}-{tokenizer_hash(motion)}{kept}"
+    return fill_store(store, Carrying(store, latents, Carrier(motion, tokenizer), config).rows, key)
+
+
+class Carrying:
+    """An episode's frames moved one after the other, the flows of many at once."""
+
+    def __init__(
+        self, store: FrameStore, latents: np.ndarray, carrier: Carrier, config: TrainConfig
+    ) -> None:
+        self.store, self.latents = store, latents
+        self.carrier, self.bf16 = carrier, config.bf16
+        starts, rows = (
+            np.array([episode.start for episode in store.episodes]),
+            np.arange(len(store)),
+        )
+        self.since = rows - starts[np.searchsorted(starts, rows, "right") - 1]
+        self.next, self.whole = 0, None  # the row that goes on from the whole as it was moved last
 
     @torch.inference_mode()
-    def produce(rows: slice) -> np.ndarray:
+    def rows(self, rows: slice) -> np.ndarray:
+        """What these rows start from, float32 [rows n c or c+1]."""
+        motion, tokenizer = self.carrier.motion, self.carrier.tokenizer
+        if motion.config.margin and rows.start != self.next and self.since[rows.start]:
+            self.rows(slice(rows.start - self.since[rows.start], rows.start))  # a run goes on
         at = np.arange(rows.start, rows.stop)
+        before = at - np.minimum(1, self.since[at])
+        pictures = to_float(torch.from_numpy(self.store.frames[before]))
+        with torch.autocast(_kind(tokenizer), torch.bfloat16, enabled=self.bf16):
+            flow = self._flow(at)
+            moved = (
+                self._moved(pictures, flow, at)
+                if motion.config.margin
+                else (motion.move(pictures, flow))
+            )
+            found, known, _ = motion.begun(tokenizer, moved, flow)
+        if motion.config.margin:
+            found = torch.cat([found, known[..., None]], dim=-1)
+        return found.numpy() * (self.since[at] > 0)[:, None, None]
+
+    def _flow(self, at: np.ndarray) -> Tensor:
+        """The flows [rows 2 h' w'] that lead to rows."""
+        motion = self.carrier.motion
+        history, held = motion.config.history, motion.config.history + FELT - 2
 
         def seen(back: int) -> Tensor:  # before an episode its first frame stood still
-            return torch.from_numpy(latents[at - np.minimum(back, since[at])]).float()
+            return torch.from_numpy(self.latents[at - np.minimum(back, self.since[at])]).float()
 
-        def held(back: int) -> np.ndarray:
-            return store.controls[np.maximum(at - back, 0)] * (since[at] >= back)[:, None]
+        def keys(back: int) -> np.ndarray:
+            told = self.store.controls[np.maximum(at - back, 0)]
+            return told * (self.since[at] >= back)[:, None]
 
-        controls = torch.from_numpy(
-            np.stack([held(back) for back in reversed(range(history + FELT - 2))], axis=1)
-        ).float()
-        picture = store.frames[at - np.minimum(1, since[at])]
-        with torch.autocast(_kind(tokenizer), torch.bfloat16, enabled=config.bf16):
-            past = torch.stack([seen(back) for back in reversed(range(1, FELT + 1))], dim=1)
-            flow = motion.flow_of(past, controls[:, :-1])
-            moved, *_ = motion.carried(
-                tokenizer, past[:, -1], past[:, -2], to_float(torch.from_numpy(picture)),
-                controls[:, -history:].flip(1), flow,
-            )  # fmt: skip
-        return moved.numpy() * (since[at] > 0)[:, None, None]
+        controls = torch.from_numpy(np.stack([keys(i) for i in reversed(range(held))], axis=1))
+        controls = controls.float()
+        past = torch.stack([seen(back) for back in reversed(range(1, FELT + 1))], dim=1)
+        earlier = motion.flow_of(past, controls[:, :-1])
+        return motion(past[:, -1], past[:, -2], controls[:, -history:].flip(1), earlier)
 
-    kept = "-detail" if motion.config.detail else ""
-    key = f"{tokenizer_hash(tokenizer)}-{tokenizer_hash(motion)}{kept}"
-    return fill_store(store, produce, key)
+    def _moved(self, pictures: Tensor, flow: Tensor, at: np.ndarray) -> Tensor:
+        """Wholes [rows 4 H' W'], each with what the rows before it have seen."""
+        found = []
+        for i, since in enumerate(self.since[at]):
+            known = self.whole if since > 1 else None
+            whole = self.carrier.whole(pictures[i : i + 1], known)
+            self.whole = self.carrier.motion.move(whole, flow[i : i + 1])
+            found.append(self.whole)
+        self.next = int(at[-1]) + 1
+        return torch.cat(found)
 
 
 def _kind(network: nn.Module) -> str:

@@ -255,13 +255,17 @@ def note_sources(run: Path, sources: list[Source]) -> None:
 
 
 def note_configuration(run: Path, parts: dict[str, object]) -> None:
-    """Write run/config.json, or check that a run to be resumed had the same sizes and draws."""
+    """Write run/config.json, or check that a run to be resumed had the same sizes and draws.
+
+    What an earlier version did not write down is as it is by default.
+    """
     join_ranks()
     record = json.loads(json.dumps({k: dataclasses.asdict(v) for k, v in parts.items()}))
     path = run / "config.json"
     if path.exists() and latest_state(run):
         earlier = read_json(path)
-        changed = [k for k in record if k != "train" and record[k] != earlier.get(k)]
+        usual = {k: _usual(part) for k, part in parts.items()}
+        changed = [k for k in record if k != "train" and record[k] != usual[k] | earlier.get(k, {})]
         if changed:
             raise UserError(
                 f"{run} was started with another {' and '.join(changed)} configuration; "
@@ -271,3 +275,10 @@ def note_configuration(run: Path, parts: dict[str, object]) -> None:
     if rank() == 0:
         run.mkdir(parents=True, exist_ok=True)
         write_json(path, record)
+
+
+def _usual(part: object) -> dict[str, object]:
+    """The fields of a configuration that have a default, as JSON has them."""
+    fields = {field.name: field.default for field in dataclasses.fields(part)}
+    known = {k: v for k, v in fields.items() if v is not dataclasses.MISSING}
+    return json.loads(json.dumps(known, default=dataclasses.asdict))

@@ -56,14 +56,16 @@ def _carried_anew(
 ) -> Tensor:
     """What frames start from that follow a dreamed one [b t n c]; the others keep `moved`.
 
-    So do the first frames, whose remembered controls reach back before the clip.
+    So do the first frames, whose remembered controls reach back before the clip, and in worlds that
+    keep what is off-screen the places that were not in the last picture.
     """
     history, b = carrier.motion.config.history, len(own)
     at = torch.arange(max(history, 2), own.shape[1])
     at = at[dreamed[at - 1]]
     if not len(at):
         return moved
-    anew, *_ = carrier.carry_at(own, controls, at)
+    anew, _, _, flow, _ = carrier.carry_at(own, controls, at)
+    anew = carrier.motion.with_offscreen(anew, moved[:, at].flatten(0, 1), flow)
     moved = moved.clone()
-    moved[:, at] = anew.unflatten(0, (b, len(at)))
+    moved[:, at] = anew.unflatten(0, (b, len(at))).to(moved.dtype)
     return moved

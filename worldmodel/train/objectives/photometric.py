@@ -16,8 +16,9 @@ from torch import Tensor
 
 from worldmodel.data.clips import ClipSampler, FrameStore, gather, known
 from worldmodel.errors import UserError
-from worldmodel.model.motion import FELT, Motion, MotionConfig, moved, sampled, sources
+from worldmodel.model.motion import FELT, Motion, MotionConfig
 from worldmodel.model.tokenizer import Tokenizer, to_float, to_uint8
+from worldmodel.model.warp import moved, sampled, sources
 from worldmodel.train.config import TrainConfig
 from worldmodel.train.pictures import save_sheet
 

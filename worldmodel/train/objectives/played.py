@@ -14,8 +14,8 @@ from torch import Tensor
 
 from worldmodel.diffusion.path import noised
 from worldmodel.model.carrier import Carrier
-from worldmodel.model.motion import sources
 from worldmodel.model.transformer import WorldTransformer
+from worldmodel.model.warp import sources
 from worldmodel.train.objectives.moment import without_gradients
 from worldmodel.train.objectives.rectified_flow import FlowConfig, shown_carried
 
@@ -25,13 +25,16 @@ class Played:
     """Clips in which every second frame is about to be dreamed."""
 
     own: Tensor  # [b t n c], the past
-    seen: Tensor  # [b t n], the share of each of its places that goes back to a real frame
+    seen: Tensor  # [b t n], the share of each of its places that goes back to a real frame: a
+    # runner whom the world has to paint anew does, ground that came into view does not
     controls: Tensor  # [b t m]
     start: Tensor  # [b t n c], what motion carried
     shown: tuple[Tensor, Tensor]  # the same with a little noise, and its levels [b t]
     known: Tensor  # [b t n], the share of each place that was in the frame before
-    real: Tensor  # [b t n], the share that was there and goes back to a real frame
+    real: Tensor  # [b t n], the share that is known and goes back to a real frame
+    traced: Tensor  # [b t n], the same with what bends, which the world has to paint anew
     chosen: Tensor  # bool [t], the frames that are dreamed
+    kept: tuple[Tensor, Tensor]  # start and known as the recording has them: what is off-screen
 
     def look(self, world: WorldTransformer, z: Tensor, tau: float) -> Tensor:
         """Clean latents [b t n c] for noisy ones at the level `tau`, of the chosen frames."""
@@ -59,31 +62,40 @@ class Played:
     def twice(self) -> "Played":
         """Every clip two times, one after the other."""
         tensors = {k: v for k, v in vars(self).items() if isinstance(v, Tensor) and k != "chosen"}
-        shown = tuple(torch.cat([x, x]) for x in self.shown)
-        return replace(self, shown=shown, **{k: torch.cat([v, v]) for k, v in tensors.items()})
+        pairs = {"shown": self.shown, "kept": self.kept}
+        doubled = {k: torch.cat([v, v]) for k, v in tensors.items()}
+        doubled |= {k: tuple(torch.cat([x, x]) for x in pair) for k, pair in pairs.items()}
+        return replace(self, **doubled)
 
 
 def played(
     world: WorldTransformer, carrier: Carrier, clean: Tensor, controls: Tensor, carried: Tensor,
-    flow: FlowConfig, draw: torch.Generator, rounds: int = 1,
+    flow: FlowConfig, draw: torch.Generator, rounds: int = 1, known: Tensor | None = None,
 ) -> Played:  # fmt: skip
-    """Clips [b t n c] as play stands before every second of their frames, after so many rounds."""
+    """Clips [b t n c] as play stands before every second of their frames, after so many rounds.
+
+    `known` [b t n] is the share of each place that is known in worlds that keep what is off-screen.
+    """
     chosen = torch.arange(clean.shape[1]) % 2 == int(torch.randint(2, (1,), generator=draw))
     with without_gradients(clean.device):
-        there = known_places(carrier, clean, controls)
+        there, traced = (known_places(carrier, clean, controls, x) for x in (False, True))
+        if known is not None:
+            there, traced = known, torch.maximum(known, traced)
         now = Played(
             own=clean, seen=torch.ones_like(there), controls=controls, start=carried,
-            shown=shown_carried(carried, draw), known=there, real=there, chosen=_after(~chosen),
+            shown=shown_carried(carried, draw), known=there, real=there, traced=traced,
+            chosen=_after(~chosen), kept=(carried, there),
         )  # fmt: skip
         for _ in range(rounds):
             now = _dreamed(now, world, carrier, flow, draw)
     return now
 
 
-def known_places(carrier: Carrier, clean: Tensor, controls: Tensor) -> Tensor:
+def known_places(carrier: Carrier, clean: Tensor, controls: Tensor, bends: bool = False) -> Tensor:
     """The share [b t n] of each place that was in the frame before, as motion sees it."""
     b, t = clean.shape[:2]
-    known = carrier.known_at(clean, controls, torch.arange(1, t)).unflatten(0, (b, t - 1))
+    known = carrier.known_at(clean, controls, torch.arange(1, t), bends=bends)
+    known = known.unflatten(0, (b, t - 1))
     return torch.cat([torch.zeros_like(known[:, :1]), known], dim=1)
 
 
@@ -95,7 +107,7 @@ def _dreamed(
     first = now.look(world, noise, 0.0)
     last = now.look(world, now.begun(first, noise, flow.warm_start), flow.warm_start)
     own = torch.where(now.chosen[:, None, None], last.to(now.own.dtype), now.own)
-    seen = torch.where(now.chosen[:, None], now.real, now.seen)
+    seen = torch.where(now.chosen[:, None], now.traced, now.seen)
     now = replace(now, own=own, seen=seen, chosen=_after(now.chosen))
     now = _carried_anew(now, carrier)
     return replace(now, shown=shown_carried(now.start, draw))
@@ -109,7 +121,7 @@ def _after(chosen: Tensor) -> Tensor:
 
 
 def _carried_anew(now: Played, carrier: Carrier) -> Played:
-    """What the chosen frames start from after what was dreamed.
+    """What the chosen frames start from after what was dreamed; what is off-screen stays recorded.
 
     The first frames stay as they are: what motion remembers of keys reaches back before the clip.
     """
@@ -117,12 +129,18 @@ def _carried_anew(now: Played, carrier: Carrier) -> Played:
     at = at[now.chosen[at]]
     if not len(at):
         return now
-    latents, there, _, flow, moved = carrier.carry_at(now.own, now.controls, at)
+    latents, there, _, flow, _ = carrier.carry_at(now.own, now.controls, at)
     held = rearrange(
         now.seen[:, at - 1], "b k (h w) -> (b k) 1 h w", h=carrier.motion.config.grid[0]
     )
-    real = carrier.motion.known(sources(flow, tuple(moved.shape[-2:])), held)
-    found = {"start": latents, "known": there, "real": real}
+    size = carrier.tokenizer.config.height, carrier.tokenizer.config.width
+    real, traced = (carrier.motion.known(sources(flow, size), held, bends=x) for x in (False, True))
+    if carrier.motion.config.margin:
+        kept, recorded = (x[:, at].flatten(0, 1) for x in now.kept)
+        latents = carrier.motion.with_offscreen(latents, kept, flow)
+        beyond = (1 - carrier.motion.seen(flow)) * recorded
+        there, real, traced = there + beyond, real + beyond, traced + beyond
+    found = {"start": latents, "known": there, "real": real, "traced": traced}
     anew = {name: getattr(now, name).clone() for name in found}
     for name, value in found.items():
         anew[name][:, at] = value.unflatten(0, (-1, len(at))).to(anew[name].dtype)

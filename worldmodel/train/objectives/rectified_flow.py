@@ -87,6 +87,10 @@ class RectifiedFlow:
         """Latents float32 [b t n c], controls [b t m] and, with motion, carried [b t n c]."""
         return self.train_set.draw(self.sampler.draw(step, self.count), self.flow.clip)
 
+    def known(self, step: int) -> Tensor | None:
+        """The share [b t n] of each place of `batch` that is known; None if motion alone tells."""
+        return self.train_set.known(self.sampler.draw(step, self.count), self.flow.clip)
+
     def loss(
         self, network: WorldTransformer, batch: tuple[Tensor, ...], step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -218,6 +222,7 @@ def frame_correlation(clips: LatentClips, count: int = 4096) -> Tensor:
         raise UserError(f"nothing moves in {clips.store.folder}; collect episodes of real play")
     at = np.sort(moving[np.linspace(0, len(moving) - 1, min(count, len(moving)), dtype=int)])
     starts = clips.latents[at - 1] if clips.carried is None else clips.carried[at]
+    starts = starts[..., : clips.latents.shape[-1]]
     before = torch.from_numpy(starts).float().flatten(0, 1)
     after = torch.from_numpy(clips.latents[at]).float().flatten(0, 1)
     product = (before * after).mean(dim=0)

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worldmodel.model.motion import centres, sampled
 from worldmodel.model.tokenizer import Tokenizer
+from worldmodel.model.warp import centres, sampled
 
 STANDS = 0.3  # share of the moves that are none
 ASIDE, UP = 8.0, 1.5  # pixels, the deviations of moves

@@ -55,14 +55,16 @@ class Scoring:
         self.frames_per_step = flow.frames_per_step
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
-        return self.flow.batch(step)
+        """The flow's batch, and what is known [b t n] in worlds that keep what is off-screen."""
+        known = self.flow.known(step)
+        return (*self.flow.batch(step), *([] if known is None else [known]))
 
     def loss(
         self, network: WorldTransformer, batch: tuple[Tensor, ...], step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         keep = self.config.keep
         if self.flow.update_of(step) % keep == 0:
-            loss, _ = self.flow.loss(network, batch, step)
+            loss, _ = self.flow.loss(network, batch[:3], step)
             return loss, {"flow": keep * loss.detach()}
         draw = torch.Generator().manual_seed(self.flow.seed * 1_000_003 + step)
         looks = self.scores(network, batch, draw)
@@ -76,10 +78,11 @@ class Scoring:
 
         The last look learns nothing of what the first one has made of it.
         """
-        clean, controls, carried = batch
+        clean, controls, carried, *known = batch
         flow, grid = self.flow.flow, world.config.grid
         rounds = int(torch.randint(1, self.config.rounds + 1, (1,), generator=draw))
-        now = played(world, self.carrier, clean, controls, carried, flow, draw, rounds).twice()
+        now = played(world, self.carrier, clean, controls, carried, flow, draw, rounds, *known)
+        now = now.twice()
         noise = torch.randn(now.own.shape, generator=draw)
         first = now.look(world, noise, 0.0)
         last = now.look(world, now.begun(first.detach(), noise, flow.warm_start), flow.warm_start)

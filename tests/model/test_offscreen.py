@@ -1,0 +1,134 @@
+"""Off-screen memory: what left the picture comes back, and only what was seen is known."""
+
+import pytest
+import torch
+from tiny import LATENTS, MOVING_WORLD, TOKENIZER, clip, motion, tokenizer, world
+
+from worldmodel.errors import UserError
+from worldmodel.model import offscreen
+from worldmodel.model.cache import join, split
+from worldmodel.model.carrier import Carrier
+from worldmodel.model.motion import MotionConfig
+from worldmodel.model.warp import sources
+
+SIZE, MARGIN = (TOKENIZER.height, TOKENIZER.width), (8, 16)  # pixels
+CLOSE = {"rtol": 1e-4, "atol": 1e-4}
+
+
+@pytest.fixture
+def carrier():
+    return Carrier(
+        motion(offscreen=(1, 2)).requires_grad_(False), tokenizer().requires_grad_(False)
+    )
+
+
+@pytest.fixture
+def network():
+    return world(MOVING_WORLD).requires_grad_(False)
+
+
+def pushed(right, down):
+    """The flow [1 2 4 12] that looks `right` and `down` pixels further on, everywhere."""
+    way = torch.tensor([2 * right / SIZE[1], 2 * down / SIZE[0]])
+    return way.view(1, 2, 1, 1).expand(1, 2, 4, 12)
+
+
+def seen(picture, *ways):
+    """The whole after a picture and those that follow it, each moved on; nothing is painted."""
+    mover, whole = motion(offscreen=(1, 2)), offscreen.nothing(picture, SIZE, MARGIN)
+    for way in ways:
+        whole = mover.move(offscreen.around(picture, whole, MARGIN), pushed(*way))
+        picture = offscreen.middle(whole, MARGIN)[:, :3]
+    return whole
+
+
+@pytest.mark.parametrize("way", [(16, 0), (-16, 0), (0, 8), (0, -8), (16, -8)])
+def test_what_left_the_picture_comes_back(way):
+    picture = torch.rand(1, 3, *SIZE)
+    back = tuple(-step for step in way)
+    there = offscreen.middle(seen(picture, way, back), MARGIN)
+    torch.testing.assert_close(there[:, :3], picture, **CLOSE)
+    assert there[:, 3].eq(1).all()
+
+
+def test_what_nobody_has_seen_is_not_known_and_looks_like_the_edge():
+    picture = torch.rand(1, 3, *SIZE)
+    there = offscreen.middle(seen(picture, (12, 0)), MARGIN)[0]
+    assert there[3, :, :36].eq(1).all() and there[3, :, 36:].eq(0).all()
+    torch.testing.assert_close(there[:3, :, 36:], picture[0, :, :, -1:].expand(-1, -1, 12))
+
+
+def test_what_is_further_off_than_the_margin_is_forgotten():
+    picture = torch.rand(1, 3, *SIZE)
+    there = offscreen.middle(seen(picture, (16, 0), (16, 0), (-16, 0), (-16, 0)), MARGIN)[0, 3]
+    assert there[:, :16].eq(0).all() and there[:, 16:].eq(1).all()
+
+
+def test_a_new_picture_hides_what_was_in_its_place():
+    old, new = torch.rand(2, 1, 3, *SIZE).unbind(0)
+    whole = offscreen.around(new, seen(old, (16, 0)), MARGIN)
+    assert torch.equal(offscreen.middle(whole, MARGIN)[:, :3], new)
+    left = (slice(None), slice(None), slice(8, 24), slice(16))
+    torch.testing.assert_close(whole[left][:, :3], old[..., :16], **CLOSE)
+
+
+def test_in_view_the_flow_is_that_of_the_picture():
+    flow = 0.1 * torch.randn(2, 2, 4, 12)
+    whole = offscreen.middle(offscreen.sources(flow, SIZE, MARGIN), MARGIN)
+    share = torch.tensor([48 / 80, 16 / 32]).view(1, 2, 1, 1)
+    torch.testing.assert_close(whole, share * sources(flow, SIZE), **CLOSE)
+
+
+def filled(network, carrier, latents, controls):
+    """A cache that has seen frames, and what each of them started from."""
+    cache, starts = network.empty_cache(len(latents)), []
+    for i in range(latents.shape[1]):
+        start = carrier.carry(cache, controls[:, i])
+        picture = carrier.picture(latents[:, i])
+        level = torch.ones(len(latents))
+        network.commit(latents[:, i], level, controls[:, i], cache, start, picture)
+        starts.append(start)
+    return cache, starts
+
+
+def test_a_cache_remembers_what_a_clip_has_seen(network, carrier):
+    latents, _, controls = clip(frames=9)
+    _, starts = filled(network, carrier, latents, controls)
+    whole = carrier.carry_clip(latents, controls)
+    for i, start in enumerate(starts):
+        torch.testing.assert_close(start.latents[:, 0], whole[:, i], **CLOSE)
+    assert not starts[0].known.any() and starts[1].known.any()
+
+
+def turns(mover, ways):
+    """Has a motion network move frames as told, one after the other."""
+    way = iter(ways)
+    mover.forward = lambda latent, *rest: next(way).expand(len(latent), -1, -1, -1)
+
+
+def test_more_is_known_with_it_than_without(network, carrier):
+    """Who looks aside and back again knows all of the picture, not only the half that stayed."""
+    plain = Carrier(motion().requires_grad_(False), carrier.tokenizer)
+    latents, _, controls = clip(frames=3)
+    for each, share in ((carrier, 1), (plain, 0.75)):
+        turns(each.motion, [pushed(12, 0), pushed(-12, 0)])
+        _, starts = filled(network, each, latents, controls)
+        assert starts[-1].known.mean() == pytest.approx(share)
+
+
+def test_players_share_a_batch_and_keep_what_each_has_seen(network, carrier):
+    latents, _, controls = clip(batch=2, frames=7)
+    alone = [filled(network, carrier, latents[i : i + 1], controls[i : i + 1])[0] for i in (0, 1)]
+    together = join(alone)
+    both = carrier.carry(together, controls[:, 0])
+    for i, cache in enumerate(split(together)):
+        own = carrier.carry(cache, controls[i : i + 1, 0])
+        torch.testing.assert_close(both.picture[i], own.picture[0], **CLOSE)
+        torch.testing.assert_close(both.known[i], own.known[0], **CLOSE)
+    assert together.memory.offscreen.shape == (2, 4, 32, 80)
+    assert both.latents.shape == (2, 1, LATENTS, 4)
+
+
+def test_sizes_below_nothing_are_refused_in_a_sentence():
+    with pytest.raises(UserError, match="offscreen at least 0"):
+        MotionConfig(offscreen=(0, -1))
