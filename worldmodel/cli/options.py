@@ -59,10 +59,12 @@ def add_options(
         )
 
 
-def add_changes(parser: ArgumentParser, config: object, texts: Mapping[str, str]) -> None:
+def add_changes(
+    parser: ArgumentParser, config: object, texts: Mapping[str, str], whose: str = "cpu: "
+) -> None:
     """A flag for each field of a dataclass that has a text; unset unless given.
 
-    `config` is shown as what holds without the flag.
+    `config` is shown as what holds without the flag, and `whose` it is.
     """
     for field in dataclasses.fields(config):
         if field.name in texts:
@@ -71,7 +73,7 @@ def add_changes(parser: ArgumentParser, config: object, texts: Mapping[str, str]
             parser.add_argument(
                 f"--{field.name.replace('_', '-')}",
                 default=None,
-                help=f"{texts[field.name].replace('%', '%%')} (cpu: {shown})",
+                help=f"{texts[field.name].replace('%', '%%')} ({whose}{shown})",
                 **_parsing(value, typing.get_type_hints(type(config))[field.name]),
             )
 

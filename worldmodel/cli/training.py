@@ -243,43 +243,6 @@ def add_start(parser: ArgumentParser) -> None:
     parser.add_argument("--start", type=Path, metavar="FILE", help=text)
 
 
-def average(parser: ArgumentParser) -> Run:
-    from worldmodel.train.averaging import average_worlds
-
-    parser.add_argument("first", type=Path, help="world that the second was trained from")
-    parser.add_argument("second", type=Path, help="world")
-    parser.add_argument("out", type=Path, help="folder of the new one")
-    text = "of the second one's weights (default: 0.75)"
-    parser.add_argument("--share", type=float, default=0.75, metavar="N", help=text)
-    return lambda options: average_worlds(options.first, options.second, options.out, options.share)
-
-
-def scenes(parser: ArgumentParser) -> Run:
-    from worldmodel.train.scenes import write_scenes
-
-    add_data(parser)
-    add_checkpoint(parser, "world that gets the scenes")
-    parser.add_argument("--count", type=int, default=8, metavar="N", help="scenes (default: 8)")
-    parser.add_argument(
-        "--row",
-        type=_named_row,
-        action="append",
-        default=[],
-        metavar="NAME=N",
-        help="a scene by its name and first held-out frame, not by choice (repeatable)",
-    )
-    return lambda options: write_scenes(
-        options.data, options.checkpoint, count=options.count, rows=dict(options.row)
-    )
-
-
-def _named_row(text: str) -> tuple[str, int]:
-    name, _, row = text.partition("=")
-    if not name.replace("-", "").isalnum():
-        raise ValueError("a name has letters, digits and hyphens")
-    return name, int(row)
-
-
 COMMANDS: Commands = {
     "presets": (presets, "list the presets with their sizes and what they cost"),
     "train tokenizer": (train_tokenizer, "train the part that turns frames into latents and back"),
@@ -287,6 +250,4 @@ COMMANDS: Commands = {
     "train world": (train_world, "train the part that dreams the next frame"),
     "train scoring": (train_scoring, "sharpen a finished world by scoring its dreams in pairs"),
     "train adversarial": (train_adversarial, "sharpen a finished world with a critic"),
-    "average": (average, "put two worlds' weights together"),
-    "scenes": (scenes, "give a world opening scenes from held-out episodes"),
 }

@@ -21,7 +21,8 @@ def caches_at(
     """A cache of batch b*k, as `prefill` leaves it after the frames of a clip before `at` [k].
 
     Clips are clean [b t n c], controls [b t m] and carried as `flow_loss` has it; frames in `at`
-    are 1 or later. One pass over the clip in the place of a commit for every frame.
+    are 1 or later. One pass over the clip in the place of a commit for every frame; nothing is
+    known of what is off-screen.
     """
     keys, values = _memorise(network, clean, controls, carried)
     window, history = network.config.window, max(1, network.config.history)

@@ -1,0 +1,43 @@
+"""Settings of a finished world that need no training are changed, and nothing else is."""
+
+import pytest
+import torch
+from playing import save_world
+
+from worldmodel.checkpoint import MOTION, load_checkpoint
+from worldmodel.configure import configure
+from worldmodel.errors import UserError
+
+
+@pytest.fixture
+def moving(tmp_path):
+    return save_world(tmp_path / "moving", moving=True)
+
+
+def test_settings_change_and_weights_do_not(moving):
+    before = load_checkpoint(moving)
+    configure(moving, {"title": "Hall"}, {"rest": 0.5}, {"offscreen": (1, 2), "detail": True})
+    after = load_checkpoint(moving)
+    assert (after.config.title, after.config.play.rest) == ("Hall", 0.5)
+    assert after.config.play.steps == before.config.play.steps
+    assert (after.motion.config.offscreen, after.motion.config.detail) == ((1, 2), True)
+    for part in ("network", "motion", "tokenizer"):
+        kept = getattr(before, part).state_dict()
+        for name, weight in getattr(after, part).state_dict().items():
+            assert torch.equal(weight, kept[name]), name
+
+
+def test_another_motion_network_takes_its_place(moving, tmp_path):
+    other = save_world(tmp_path / "other", moving=True, momentum=True)
+    configure(moving, {}, {}, {"bend": 0.3}, other / MOTION)
+    config = load_checkpoint(moving).motion.config
+    assert config.momentum and config.bend == 0.3
+
+
+def test_what_does_not_fit_is_a_sentence(moving, tmp_path):
+    with pytest.raises(UserError, match="has no motion network"):
+        configure(save_world(tmp_path / "still"), {}, {}, {"detail": True})
+    with pytest.raises(UserError, match="than the motion network of"):
+        configure(moving, {}, {}, {}, save_world(tmp_path / "b", moving=True, history=2) / MOTION)
+    with pytest.raises(UserError, match="at least 0"):
+        configure(moving, {}, {}, {"bend": -1.0})

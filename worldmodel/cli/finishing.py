@@ -1,0 +1,88 @@
+"""Commands about finished worlds.
+
+Imports stand inside, so that `worldmodel --help` does not wait for PyTorch.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
+from pathlib import Path
+
+from worldmodel.cli.command import Commands, Run
+from worldmodel.cli.options import add_changes, add_checkpoint, add_data, chosen
+from worldmodel.cli.training import MOTION
+
+PLAY = {
+    "steps": "looks at a frame",
+    "guidance": "how much more than the keys say",
+    "context_noise": "noise on the remembered frames",
+    "warm_start": "noise level at which begins what the motion network has moved along",
+    "rest": "below so many pixels of motion without keys the frame stays as it is",
+}
+
+
+def average(parser: ArgumentParser) -> Run:
+    from worldmodel.train.averaging import average_worlds
+
+    parser.add_argument("first", type=Path, help="world that the second was trained from")
+    parser.add_argument("second", type=Path, help="world")
+    parser.add_argument("out", type=Path, help="folder of the new one")
+    text = "of the second one's weights (default: 0.75)"
+    parser.add_argument("--share", type=float, default=0.75, metavar="N", help=text)
+    return lambda options: average_worlds(options.first, options.second, options.out, options.share)
+
+
+def configure(parser: ArgumentParser) -> Run:
+    from worldmodel.checkpoint import PlayConfig
+    from worldmodel.configure import configure
+    from worldmodel.model.motion import MotionConfig
+
+    add_checkpoint(parser, "world that is changed")
+    parser.add_argument("--title", help="what players see it called")
+    parser.add_argument("--motion", type=Path, help="file of another motion network for it")
+    kept = {name: MOTION[name] for name in ("detail", "bend", "offscreen")}
+    add_changes(parser.add_argument_group("its motion"), MotionConfig(), kept, "usually ")
+    add_changes(parser.add_argument_group("play"), PlayConfig(), PLAY, "usually ")
+
+    def given(options: Namespace, names: Iterable[str]) -> dict[str, object]:
+        return {k: v for k, v in chosen(options, names).items() if v is not None}
+
+    return lambda options: configure(
+        options.checkpoint,
+        given(options, ["title"]),
+        given(options, PLAY),
+        given(options, kept),
+        options.motion,
+    )
+
+
+def scenes(parser: ArgumentParser) -> Run:
+    from worldmodel.train.scenes import write_scenes
+
+    add_data(parser)
+    add_checkpoint(parser, "world that gets the scenes")
+    parser.add_argument("--count", type=int, default=8, metavar="N", help="scenes (default: 8)")
+    parser.add_argument(
+        "--row",
+        type=_named_row,
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help="a scene by its name and first held-out frame, not by choice (repeatable)",
+    )
+    return lambda options: write_scenes(
+        options.data, options.checkpoint, count=options.count, rows=dict(options.row)
+    )
+
+
+def _named_row(text: str) -> tuple[str, int]:
+    name, _, row = text.partition("=")
+    if not name.replace("-", "").isalnum():
+        raise ValueError("a name has letters, digits and hyphens")
+    return name, int(row)
+
+
+COMMANDS: Commands = {
+    "average": (average, "put two worlds' weights together"),
+    "configure": (configure, "change what needs no training: title, play, what motion keeps"),
+    "scenes": (scenes, "give a world opening scenes from held-out episodes"),
+}
