@@ -18,6 +18,7 @@ ALLOWED = {
     "diffusion": set(),
     "checkpoint": {"games", "model"},
     "train": {"games", "data", "model", "diffusion", "checkpoint"},
+    "configure": {"checkpoint"},
     "presets": {"model", "train"},
     "recipes": {"games", "data", "model", "checkpoint", "train", "presets"},
     "play": CORE - {"train", "play"},
@@ -26,7 +27,7 @@ ALLOWED = {
     "evaluate": CORE | {"serve", "presets"},
     "export": CORE,
     "app": CORE | {"serve"},
-    "cli": CORE | {"presets", "recipes", "record", "serve", "evaluate", "export"},
+    "cli": CORE | {"configure", "presets", "recipes", "record", "serve", "evaluate", "export"},
     "__main__": {"cli"},
     "__init__": set(),
 }
