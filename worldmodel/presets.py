@@ -56,7 +56,7 @@ def cpu() -> Preset:
     return Preset(
         about="what ships: two processor cores",
         tokenizer=TokenizerConfig(),
-        motion=MotionConfig(detail=True),
+        motion=MotionConfig(detail=True, offscreen=(6, 8)),
         world=WorldConfig(history=8),
         flow=FlowConfig(),
         train_tokenizer=TrainConfig(
@@ -79,7 +79,7 @@ def small() -> Preset:
                         decoder_blocks=(4, 3)),
         WorldConfig(grid=(24, 32), history=8, width=512, depth=12, heads=8, dense=(1, 5, 9),
                     window=16, features=128),
-        motion=MotionConfig(grid=(24, 32), features=96, blocks=6, detail=True),
+        motion=MotionConfig(grid=(24, 32), features=96, blocks=6, detail=True, offscreen=(12, 16)),
         flow=FlowConfig(clip=24), steps=100_000, batch=32,
     )  # fmt: skip
 
@@ -92,7 +92,8 @@ def base() -> Preset:
                         encoder_blocks=(2, 4), decoder_blocks=(6, 4)),
         WorldConfig(grid=(30, 54), latent_channels=32, history=8, width=1024, depth=16, heads=16,
                     dense=(1, 5, 9, 13), window=24, features=192),
-        motion=MotionConfig(grid=(30, 54), latent_channels=32, features=128, blocks=8, detail=True),
+        motion=MotionConfig(grid=(30, 54), latent_channels=32, features=128, blocks=8, detail=True,
+                            offscreen=(15, 27)),
         flow=FlowConfig(clip=32), steps=200_000, batch=64,
     )  # fmt: skip
 
@@ -105,7 +106,8 @@ def large() -> Preset:
                         encoder_blocks=(2, 4), decoder_blocks=(8, 4)),
         WorldConfig(grid=(44, 80), latent_channels=32, history=8, width=2048, depth=18, heads=32,
                     dense=(1, 5, 9, 13, 17), window=32, features=256),
-        motion=MotionConfig(grid=(44, 80), latent_channels=32, features=192, blocks=8, detail=True),
+        motion=MotionConfig(grid=(44, 80), latent_channels=32, features=192, blocks=8, detail=True,
+                            offscreen=(22, 40)),
         flow=FlowConfig(clip=40), steps=400_000, batch=128,
     )  # fmt: skip
 

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from worldmodel.model.warp import sampled
+
 AGREE = 0.2  # distance of two colours, in 0..1 each, at which detail is given up
 SHARP = 2 / 3  # of PyTorch's cubic kernel (a = -0.75); with the linear one it is Catmull-Rom's
 
@@ -34,9 +36,10 @@ def sampled_sharply(pictures: Tensor, at: Tensor) -> Tensor:
     Of all cubic kernels (Keys 1981) it is the one that neither blurs nor sharpens large shapes,
     however often it is applied.
     """
-    places = at.movedim(1, -1)
-    linear, cubic = (
-        F.grid_sample(pictures, places, mode, "border", align_corners=False)
-        for mode in ("bilinear", "bicubic")
-    )
+    return sharpened(sampled(pictures, at), pictures, at)
+
+
+def sharpened(linear: Tensor, pictures: Tensor, at: Tensor) -> Tensor:
+    """`sampled_sharply` for pictures that have been sampled `linear`ly."""
+    cubic = F.grid_sample(pictures, at.movedim(1, -1), "bicubic", "border", align_corners=False)
     return (linear + SHARP * (cubic - linear)).clamp(0, 1)

@@ -156,12 +156,12 @@ class Motion(nn.Module):
 
     def move(self, pictures: Tensor, flow: Tensor) -> Tensor:
         """Pictures [b 3 H W] or wholes [b 4 H' W'] moved along the flow [b 2 h' w']."""
-        sample, margin = sampled_sharply if self.config.detail else sampled, self.config.margin
+        sharply, margin = self.config.detail, self.config.margin
         size = tuple(PATCH * cells for cells in self.config.grid)
         if margin is None:
-            return sample(pictures, sources(flow, size))
+            return (sampled_sharply if sharply else sampled)(pictures, sources(flow, size))
         at = offscreen.sources(flow, size, margin)
-        return torch.cat([sample(pictures[:, :3], at), offscreen.known_at(pictures, at)], dim=1)
+        return offscreen.moved(pictures, at, sharply=sharply)
 
     def begun(
         self, tokenizer: Tokenizer, moved: Tensor, flow: Tensor

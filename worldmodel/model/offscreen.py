@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from worldmodel.model.detail import sharpened
 from worldmodel.model.warp import centres, inside, sampled
 
 Margin = tuple[int, int]  # pixels above and below, pixels left and right
@@ -59,6 +60,9 @@ def sources(flow: Tensor, size: tuple[int, int], margin: Margin) -> Tensor:
     )
 
 
-def known_at(whole: Tensor, at: Tensor) -> Tensor:
-    """Which places [b 1 H' W'] are known in a whole that is moved, its pixels coming from `at`."""
-    return (sampled(whole[:, 3:], at) >= 0.5).to(whole.dtype) * inside(at)
+def moved(whole: Tensor, at: Tensor, *, sharply: bool) -> Tensor:
+    """A whole [b 4 H' W'] moved: its pixels come from `at` [b 2 H' W']."""
+    linear = sampled(whole, at)
+    known = (linear[:, 3:] >= 0.5).to(whole.dtype) * inside(at)
+    colours = sharpened(linear[:, :3], whole[:, :3], at) if sharply else linear[:, :3]
+    return torch.cat([colours, known], dim=1)
