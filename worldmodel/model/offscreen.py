@@ -31,12 +31,12 @@ def around(picture: Tensor, whole: Tensor, margin: Margin) -> Tensor:
 
     Unknown places take the colours of the picture's edge, as if it went on so.
     """
-    beside = (margin[1], margin[1], margin[0], margin[0])
-    here = F.pad(torch.ones_like(picture[:, :1]), beside)
-    edges = F.pad(picture, beside, mode="replicate")
-    known = torch.maximum(whole[:, 3:], here)
-    colours = torch.where((known > here), whole[:, :3], edges)
-    return torch.cat([colours, known], dim=1)
+    known = torch.ones_like(picture[:, :1])
+    unknown = torch.cat([picture, 0 * known], dim=1)
+    edges = F.pad(unknown, (margin[1], margin[1], margin[0], margin[0]), mode="replicate")
+    found = torch.where(whole[:, 3:] > 0, whole, edges)
+    middle(found, margin).copy_(torch.cat([picture, known], dim=1))
+    return found
 
 
 def middle(whole: Tensor, margin: Margin) -> Tensor:

@@ -50,9 +50,9 @@ def nano_doom(length: float = 1.0) -> Recipe:
 
 
 def cpu_doom(length: float = 1.0) -> Recipe:
-    """The shipped Doom's stages. Who turns wants much beside the picture, and little above it."""
+    """The shipped Doom's stages. Who turns wants much beside the picture, and nothing above it."""
     preset = _shortened(cpu(), length)
-    preset = replace(preset, motion=replace(preset.motion, offscreen=(2, 20)))
+    preset = replace(preset, motion=replace(preset.motion, offscreen=(0, 20)))
     return Recipe(
         about="a Doom world on two processor cores, in an afternoon",
         title="Doom: My Way Home",
