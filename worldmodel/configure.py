@@ -24,6 +24,11 @@ def configure(
     Raises UserError when the world has no motion network, or another kind of it, and for values
     that no world can have.
     """
+    wanted = {"steps": 1, "guidance": 0, "context_noise": 0, "warm_start": 0, "rest": 0}
+    if any(play.get(name, least) < least for name, least in wanted.items()):
+        raise UserError(f"steps must be at least 1 and all else of play at least 0, found {play}")
+    if max(play.get("context_noise", 0), play.get("warm_start", 0)) >= 1:
+        raise UserError(f"context_noise and warm_start must be below 1, found {play}")
     world = load_checkpoint(checkpoint)
     mover = load_motion(moved_by) if moved_by else world.motion
     if (motion or moved_by) and world.motion is None:

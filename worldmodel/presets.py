@@ -52,7 +52,7 @@ def nano() -> Preset:
 
 
 def cpu() -> Preset:
-    """What ships: trains in an afternoon and plays at 60 frames a second on two cores."""
+    """What ships: trains in an afternoon and plays at nearly 60 frames a second on two cores."""
     return Preset(
         about="what ships: two processor cores",
         tokenizer=TokenizerConfig(),

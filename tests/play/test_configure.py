@@ -39,5 +39,8 @@ def test_what_does_not_fit_is_a_sentence(moving, tmp_path):
         configure(save_world(tmp_path / "still"), {}, {}, {"detail": True})
     with pytest.raises(UserError, match="than the motion network of"):
         configure(moving, {}, {}, {}, save_world(tmp_path / "b", moving=True, history=2) / MOTION)
+    for play, text in (({"steps": 0}, "at least 1"), ({"warm_start": 1.5}, "below 1")):
+        with pytest.raises(UserError, match=text):
+            configure(moving, {}, play, {})
     with pytest.raises(UserError, match="at least 0"):
         configure(moving, {}, {}, {"bend": -1.0})

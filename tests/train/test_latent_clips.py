@@ -68,7 +68,7 @@ def test_an_episode_is_carried_as_a_clip_is(store, how):
         np.testing.assert_allclose(found, oracle[0], rtol=2e-3, atol=2e-3)
 
 
-def test_a_stopped_encoding_goes_on_with_what_its_episode_has_seen(store, monkeypatch):
+def test_a_stopped_encoding_goes_on_with_what_its_episode_has_seen(store):
     """Rows asked for one by one, in any order, are those of one pass."""
     clips, carrier = carried_through(store, offscreen=(1, 2))
     for row in (22, 4, 5, 12):

@@ -78,9 +78,11 @@ def played(
     """
     chosen = torch.arange(clean.shape[1]) % 2 == int(torch.randint(2, (1,), generator=draw))
     with without_gradients(clean.device):
-        there, traced = (known_places(carrier, clean, controls, x) for x in (False, True))
+        there = traced = known_places(carrier, clean, controls, bends=True)
         if known is not None:
             there, traced = known, torch.maximum(known, traced)
+        elif carrier.motion.config.bend:
+            there = known_places(carrier, clean, controls)
         now = Played(
             own=clean, seen=torch.ones_like(there), controls=controls, start=carried,
             shown=shown_carried(carried, draw), known=there, real=there, traced=traced,
