@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 
 from worldmodel.model.motion import Motion, MotionConfig
+from worldmodel.model.outpainter import Outpainter, OutpainterConfig
 from worldmodel.model.tokenizer import Tokenizer, TokenizerConfig
 from worldmodel.model.transformer import WorldConfig, WorldTransformer
 from worldmodel.train.config import TrainConfig
@@ -40,6 +41,17 @@ MOTION = MotionConfig(
     blocks=1,
     code=8,
 )
+OUTPAINTER = OutpainterConfig(
+    grid=TOKENIZER.grid,
+    latent_channels=4,
+    width=32,
+    depth=2,
+    heads=2,
+    features=8,
+    stem_blocks=1,
+    head_blocks=1,
+    looks=3,
+)
 MOVING_WORLD = replace(WORLD, history=MOTION.history)
 LATENTS = WORLD.grid[0] * WORLD.grid[1]
 
@@ -56,6 +68,10 @@ def world(config: WorldConfig = WORLD) -> WorldTransformer:
 
 def motion(**how: bool) -> Motion:
     return stirred(Motion(replace(MOTION, **how))).eval()
+
+
+def outpainter() -> Outpainter:
+    return stirred(Outpainter(OUTPAINTER)).eval()
 
 
 def stirred(network: torch.nn.Module) -> torch.nn.Module:

@@ -1,6 +1,7 @@
 """Checkpoints: a folder of JSON and safetensors, nothing that executes, loaded strictly.
 
 checkpoints/<world>/  config.json  tokenizer.safetensors  world.safetensors  scenes/  card.md
+                      motion.safetensors and outpainter.safetensors in worlds that have them
 """
 
 import dataclasses
@@ -19,12 +20,14 @@ from torch import Tensor, nn
 from worldmodel.errors import UserError
 from worldmodel.games.base import ControlSpace
 from worldmodel.model.motion import Motion, MotionConfig
+from worldmodel.model.outpainter import Outpainter, OutpainterConfig
 from worldmodel.model.tokenizer import Tokenizer, TokenizerConfig
 from worldmodel.model.transformer import WorldConfig, WorldTransformer
 
 SCHEMA = 1
 CONFIG, TOKENIZER = "config.json", "tokenizer.safetensors"
 MOTION, WORLD = "motion.safetensors", "world.safetensors"
+OUTPAINTER = "outpainter.safetensors"
 STEP = "step"  # in the header of world.safetensors
 
 
@@ -66,6 +69,7 @@ class Checkpoint:
     network: WorldTransformer
     motion: Motion | None = None  # worlds with `world.history` have one
     step: int | None = None  # updates behind its weights, of a world in training
+    outpainter: Outpainter | None = None  # worlds that keep what is off-screen may have one
 
 
 def tensors_hash(tensors: dict[str, Tensor]) -> str:
@@ -108,6 +112,11 @@ def load_motion(path: Path) -> Motion:
     return load_network(path, Motion, MotionConfig)
 
 
+def load_outpainter(path: Path) -> Outpainter:
+    """Read an outpainter from a file that `save_network` wrote. Raises UserError."""
+    return load_network(path, Outpainter, OutpainterConfig)
+
+
 def save_network(path: Path, network: nn.Module, **header: str) -> None:
     """Write any network that has a configuration, with it and what else is given in the header."""
     config = json.dumps(dataclasses.asdict(network.config))
@@ -144,6 +153,7 @@ def save_checkpoint(
     tokenizer: Tokenizer,
     network: WorldTransformer,
     motion: Motion | None = None,
+    outpainter: Outpainter | None = None,
     *,
     step: int | None = None,
 ) -> None:
@@ -155,6 +165,8 @@ def save_checkpoint(
     save_tokenizer(folder, tokenizer)
     if motion:
         save_motion(folder, motion)
+    if outpainter:
+        save_network(folder / OUTPAINTER, outpainter)
     _save_weights(folder / WORLD, network, {} if step is None else {STEP: str(step)})
     record = dataclasses.asdict(dataclasses.replace(config, controls=None))  # type: ignore[arg-type]
     record |= {"schema": SCHEMA, "controls": config.controls.to_json()}
@@ -192,9 +204,15 @@ def load_checkpoint(folder: Path | str) -> Checkpoint:
             f"{config.tokenizer_hash}, found {found}); put the original file back"
         )
     _fill(network, _load_weights(folder / WORLD), folder / WORLD)
-    motion = _load_motion_of(folder / MOTION, config.world) if config.world.history else None
+    motion, painter, sizes = None, None, ("grid", "latent_channels")
+    if config.world.history:
+        path = folder / MOTION
+        own = *sizes, "controls", "history"
+        motion = _of_this_world(path, load_motion(path), config.world, *own)
+    if (path := folder / OUTPAINTER).is_file():
+        painter = _of_this_world(path, load_outpainter(path), config.world, *sizes)
     step = trained_steps(folder)
-    return Checkpoint(folder, config, tokenizer.eval(), network.eval(), motion, step)
+    return Checkpoint(folder, config, tokenizer.eval(), network.eval(), motion, step, painter)
 
 
 def trained_steps(folder: Path) -> int | None:
@@ -204,16 +222,16 @@ def trained_steps(folder: Path) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def _load_motion_of(path: Path, world: WorldConfig) -> Motion:
-    motion = load_motion(path)
-    for name in ("grid", "latent_channels", "controls", "history"):
-        expected, found = getattr(world, name), getattr(motion.config, name)
+def _of_this_world(path: Path, network: Any, world: WorldConfig, *names: str) -> Any:
+    """`network`, read from `path`, if these of its sizes are the world's."""
+    for name in names:
+        expected, found = getattr(world, name), getattr(network.config, name)
         if found != expected:
             raise UserError(
                 f"{path} is not this world's (expected {name} {expected}, found {found}); "
                 "put the original file back"
             )
-    return motion
+    return network
 
 
 def _save_weights(path: Path, network: nn.Module, header: dict[str, str]) -> None:

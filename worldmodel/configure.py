@@ -5,10 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from worldmodel.checkpoint import load_checkpoint, load_motion, save_checkpoint
+from torch import nn
+
+from worldmodel.checkpoint import load_checkpoint, load_motion, load_outpainter, save_checkpoint
 from worldmodel.errors import UserError
 
-FITTING = ("grid", "latent_channels", "controls", "history")
+MOVING = ("grid", "latent_channels", "controls", "history")
+PAINTING = ("grid", "latent_channels")
 
 
 def configure(
@@ -17,11 +20,15 @@ def configure(
     play: Mapping[str, Any],
     motion: Mapping[str, Any],
     moved_by: Path | None = None,
+    *,
+    painted_by: Path | None = None,
+    looks: int | None = None,
 ) -> None:
     """Change fields of the CheckpointConfig, its PlayConfig and its MotionConfig in a folder.
 
-    `moved_by` is the file of another motion network, which takes the place of the world's own.
-    Raises UserError when the world has no motion network, or another kind of it, and for values
+    `moved_by` is the file of another motion network, which takes the place of the world's own, and
+    `painted_by` that of an outpainter, which has so many `looks`. Raises UserError when the world
+    has no motion network, or another kind of it, nothing off-screen to be painted, and for values
     that no world can have.
     """
     wanted = {"steps": 1, "guidance": 0, "context_noise": 0, "warm_start": 0, "rest": 0}
@@ -33,14 +40,29 @@ def configure(
     mover = load_motion(moved_by) if moved_by else world.motion
     if (motion or moved_by) and world.motion is None:
         raise UserError(f"{checkpoint} has no motion network; leave its settings out")
-    if moved_by and any(
-        getattr(mover.config, x) != getattr(world.motion.config, x) for x in FITTING
-    ):
-        raise UserError(
-            f"{moved_by} is of another {', '.join(FITTING[:-1])} or {FITTING[-1]} than the motion "
-            f"network of {checkpoint}; train one on its data"
-        )
+    if moved_by:
+        _check(moved_by, mover, world.motion, MOVING, f"the motion network of {checkpoint}")
     if mover:
         mover.config = replace(mover.config, **motion)
+    painter = load_outpainter(painted_by) if painted_by else world.outpainter
+    if painted_by:
+        _check(painted_by, painter, world.network, PAINTING, f"the world of {checkpoint}")
+        if not (mover and mover.config.margin):
+            raise UserError(f"{checkpoint} keeps nothing off-screen; give --offscreen as well")
+    if looks is not None:
+        if painter is None:
+            raise UserError(f"{checkpoint} has no outpainter; leave its looks out")
+        painter.config = replace(painter.config, looks=looks)
     config = replace(world.config, play=replace(world.config.play, **play), **about)
-    save_checkpoint(checkpoint, config, world.tokenizer, world.network, mover, step=world.step)
+    parts = config, world.tokenizer, world.network, mover, painter
+    save_checkpoint(checkpoint, *parts, step=world.step)
+
+
+def _check(
+    path: Path, given: nn.Module, own: nn.Module, fields: tuple[str, ...], whose: str
+) -> None:
+    if any(getattr(given.config, name) != getattr(own.config, name) for name in fields):
+        raise UserError(
+            f"{path} is of another {', '.join(fields[:-1])} or {fields[-1]} than {whose}; train "
+            "one on its data"
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from worldmodel.errors import UserError
 from worldmodel.model.motion import MotionConfig
+from worldmodel.model.outpainter import OutpainterConfig
 from worldmodel.model.tokenizer import TokenizerConfig
 from worldmodel.model.transformer import WorldConfig
 from worldmodel.train.config import TrainConfig
@@ -25,10 +26,12 @@ class Preset:
     tokenizer: TokenizerConfig
     motion: MotionConfig
     world: WorldConfig
+    outpainter: OutpainterConfig
     flow: FlowConfig
     train_tokenizer: TrainConfig
     train_motion: TrainConfig
     train_world: TrainConfig
+    train_outpainter: TrainConfig
 
 
 def nano() -> Preset:
@@ -44,10 +47,12 @@ def nano() -> Preset:
             latent_channels=8, history=8, width=64, depth=3, heads=2, dense=(1,), window=8,
             features=16,
         ),
+        outpainter=OutpainterConfig(latent_channels=8, width=64, depth=3, heads=2, features=16),
         flow=FlowConfig(clip=12),
         train_tokenizer=TrainConfig(steps=150, batch=8, learning_rate=3e-3, **quick),
         train_motion=TrainConfig(steps=60, batch=8, learning_rate=3e-3, bf16=False, **quick),
         train_world=TrainConfig(steps=60, batch=4, learning_rate=2e-3, **quick),
+        train_outpainter=TrainConfig(steps=60, batch=8, learning_rate=2e-3, **quick),
     )  # fmt: skip
 
 
@@ -58,6 +63,7 @@ def cpu() -> Preset:
         tokenizer=TokenizerConfig(),
         motion=MotionConfig(detail=True, offscreen=(6, 8)),
         world=WorldConfig(history=8),
+        outpainter=OutpainterConfig(),
         flow=FlowConfig(),
         train_tokenizer=TrainConfig(
             steps=5000, batch=16, learning_rate=1.2e-3, betas=(0.9, 0.99)
@@ -67,6 +73,9 @@ def cpu() -> Preset:
         ),
         train_world=TrainConfig(
             steps=2000, batch=8, learning_rate=1.5e-3, muon=True, warmup=100, ema=0.998
+        ),
+        train_outpainter=TrainConfig(
+            steps=3600, batch=128, learning_rate=1.5e-3, muon=True, warmup=50, ema=0.998
         ),
     )  # fmt: skip
 
@@ -123,12 +132,19 @@ def _for_gpus(
         tokenizer=tokenizer,
         motion=motion,
         world=world,
+        outpainter=OutpainterConfig(
+            grid=world.grid, latent_channels=world.latent_channels, width=world.width,
+            depth=world.depth, heads=world.heads, features=world.features,
+        ),
         flow=flow,
         train_tokenizer=TrainConfig(steps=steps, batch=64, learning_rate=6e-4, betas=(0.9, 0.99)),
         train_motion=TrainConfig(steps=steps // 4, batch=64, learning_rate=1e-3, bf16=False),
         train_world=TrainConfig(
             steps=steps, batch=batch, learning_rate=rate, muon=True, warmup=1000, ema=0.9995,
             compile=True,
+        ),
+        train_outpainter=TrainConfig(
+            steps=steps, batch=16 * batch, learning_rate=rate, muon=True, warmup=1000, ema=0.9995
         ),
     )  # fmt: skip
 

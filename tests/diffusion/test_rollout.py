@@ -31,8 +31,11 @@ class Adder:
 class Porter:
     """Carries a name made of the number of frames and the first key; draws pictures at 100."""
 
-    def carry(self, cache, controls):
+    def carry(self, cache, controls, noise=None):
         return f"{len(cache)} frames, key {controls[0, 0]:.0f}"
+
+    def seen(self, cache, carried, picture):
+        return f"{carried}, seen"
 
     def picture(self, latent, carried=None):
         return 100 + latent
@@ -136,6 +139,6 @@ def test_a_frame_is_carried_once_for_all_looks_and_for_the_commit(network):
 def test_real_frames_are_carried_as_their_own_keys_say(network):
     latents = torch.randn(1, 3, 3, 2)
     prefill(network, [], latents, torch.stack([keys(0), keys(1), keys(2)], dim=1), Porter())
-    assert network.carried == ["0 frames, key 0", "1 frames, key 1", "2 frames, key 2"]
+    assert network.carried == [f"{i} frames, key {i}, seen" for i in range(3)]
     for i, picture in enumerate(network.pictures):
         assert torch.equal(picture, 100 + latents[:, i])

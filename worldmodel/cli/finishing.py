@@ -39,6 +39,10 @@ def configure(parser: ArgumentParser) -> Run:
     add_checkpoint(parser, "world that is changed")
     parser.add_argument("--title", help="what players see it called")
     parser.add_argument("--motion", type=Path, help="file of another motion network for it")
+    text = "file of an outpainter, which dreams off-screen what is about to come into view"
+    parser.add_argument("--outpainter", type=Path, help=text)
+    text = "looks of its outpainter at what it dreams"
+    parser.add_argument("--looks", type=int, metavar="N", help=text)
     kept = {name: MOTION[name] for name in ("detail", "bend", "offscreen")}
     add_changes(parser.add_argument_group("its motion"), MotionConfig(), kept, "usually ")
     add_changes(parser.add_argument_group("play"), PlayConfig(), PLAY, "usually ")
@@ -52,6 +56,8 @@ def configure(parser: ArgumentParser) -> Run:
         given(options, PLAY),
         given(options, kept),
         options.motion,
+        painted_by=options.outpainter,
+        looks=options.looks,
     )
 
 

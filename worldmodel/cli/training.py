@@ -58,10 +58,15 @@ MOTION = {
     "features": "channels of its convolutions",
     "blocks": "convolution blocks",
     "momentum": "whether it is told its own last flow: what moves goes on moving",
+    "measured": "whether its last flow between real frames is measured, with momentum",
     "detail": "whether what it moves keeps its detail, however blurred the latents",
     "bend": "mistrust a flow where it bends by more, in pixels a pixel; 0 trusts every flow",
     "offscreen": "rows and columns of latents on each side that are kept when out of view",
     "code": "numbers that the controls become",
+}
+PHOTOMETRIC = {
+    "stays": "weight of what is lost where a picture had better not been moved",
+    "rounds": "frames that a network with momentum is moved in a row",
 }
 WORLD = {
     "width": "numbers in a token",
@@ -73,6 +78,8 @@ WORLD = {
     "stem_blocks": "convolution blocks before the transformer",
     "head_blocks": "convolution blocks after the transformer",
 }
+OUTPAINTER = {name: text for name, text in WORLD.items() if name not in ("dense", "window")}
+OUTPAINTER["looks"] = "looks of the sampler, in play"
 FLOW = {
     "clip": "frames of a training clip",
     "moving": "share of the clips drawn in proportion to their motion",
@@ -136,16 +143,14 @@ def train_tokenizer(parser: ArgumentParser) -> Run:
 
 def train_motion(parser: ArgumentParser) -> Run:
     from worldmodel.presets import preset_named
+    from worldmodel.train.objectives.photometric import PhotometricConfig
     from worldmodel.train.stages import train_motion
 
     add_data(parser)
     add_tokenizer(parser)
     add_run(parser, "runs/motion")
     add_start(parser)
-    parser.add_argument(
-        "--stays", type=float, default=0.0, metavar="N",
-        help="weight of what is lost where a picture had better not been moved (default: 0)",
-    )  # fmt: skip
+    add_changes(parser, PhotometricConfig(), PHOTOMETRIC)
     add_preset(parser, motion=MOTION, train_motion=TRAIN)
 
     def run(options: Namespace) -> None:
@@ -154,7 +159,7 @@ def train_motion(parser: ArgumentParser) -> Run:
         config = changed(preset.train_motion, options, TRAIN)
         train_motion(
             options.data, options.tokenizer, options.run, sizes, config, options.start,
-            stays=options.stays,
+            weighed=changed(PhotometricConfig(), options, PHOTOMETRIC),
         )  # fmt: skip
 
     return run
@@ -186,6 +191,25 @@ def train_world(parser: ArgumentParser) -> Run:
             options.motion,
             options.start,
         )
+
+    return run
+
+
+def train_outpainter(parser: ArgumentParser) -> Run:
+    from worldmodel.presets import preset_named
+    from worldmodel.train.outpainting import train_outpainter
+
+    add_data(parser)
+    add_tokenizer(parser)
+    add_run(parser, "runs/outpainter")
+    add_start(parser)
+    add_preset(parser, outpainter=OUTPAINTER, train_outpainter=TRAIN)
+
+    def run(options: Namespace) -> None:
+        preset = preset_named(options.preset)
+        sizes = changed(preset.outpainter, options, OUTPAINTER)
+        config = changed(preset.train_outpainter, options, TRAIN)
+        train_outpainter(options.data, options.tokenizer, options.run, sizes, config, options.start)
 
     return run
 
@@ -248,6 +272,7 @@ COMMANDS: Commands = {
     "train tokenizer": (train_tokenizer, "train the part that turns frames into latents and back"),
     "train motion": (train_motion, "train the part that moves the last frame as the keys say"),
     "train world": (train_world, "train the part that dreams the next frame"),
+    "train outpainter": (train_outpainter, "train the part that dreams what is off-screen"),
     "train scoring": (train_scoring, "sharpen a finished world by scoring its dreams in pairs"),
     "train adversarial": (train_adversarial, "sharpen a finished world with a critic"),
 }

@@ -30,10 +30,16 @@ class CachedNetwork(Protocol):
 class Carrier(Protocol):
     """What moves the last frame along as the keys say; absent in worlds without motion."""
 
-    def carry(self, cache: object, controls: Tensor) -> tuple[Tensor, ...]:
+    def carry(
+        self, cache: object, controls: Tensor, noise: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
         """The frame before, moved: latents [b 1 n c], their level [b 1], what is known [b 1 n], by
         how many pixels it moves [b 1], and the latents as they were [b 1 n c]; what follows is the
-        carrier's own."""
+        carrier's own. From noise [b n c], if given, it may dream what is about to come into
+        view."""
+
+    def seen(self, cache: object, carried: object, picture: Tensor) -> object:
+        """`carried` for a frame that was not dreamed, whose `picture` [b 3 H W] is given."""
 
     def picture(self, latent: Tensor, carried: object) -> Tensor:
         """Latents [b n c] as the frame [b 3 H W] that is shown."""
@@ -115,6 +121,7 @@ def prefill(
             picture = pictures[:, i]
         else:
             picture = carrier and carrier.picture(latents[:, i], None)
+        carried = carrier and carrier.seen(cache, carried, picture)
         remember(network, cache, latents[:, i], controls[:, i], carried=carried, picture=picture)
 
 
@@ -129,7 +136,7 @@ def rollout(
     frames = []
     for i in range(controls.shape[1]):
         keys = controls[:, i]
-        carried = carrier and carrier.carry(cache, keys)
+        carried = carrier and carrier.carry(cache, keys, noise[:, i])
         frame = next_frame(network, cache, keys, noise[:, i], carried=carried, **settings)
         picture = carrier and carrier.picture(frame, carried)
         remember(network, cache, frame, keys, carried=carried, picture=picture)

@@ -78,8 +78,9 @@ class Dreamer:
     def dream(self, controls: Tensor, *, keep: bool = True) -> Tensor:
         """The next frame, uint8 [b H W 3], under controls [b m]; remembered if `keep`."""
         carrier = self.world.carrier
-        carried = carrier and carrier.carry(self.cache, controls)
-        latent = self._latent(controls, carried)
+        noise = self._noise(START)
+        carried = carrier and carrier.carry(self.cache, controls, noise)
+        latent = self._latent(controls, carried, noise)
         picture = picture_of(self.world.tokenizer, carrier, latent, carried)
         if keep:
             remember(
@@ -89,9 +90,10 @@ class Dreamer:
         self.frame += 1
         return to_uint8(picture)
 
-    def _latent(self, controls: Tensor, carried: tuple[Tensor, ...] | None) -> Tensor:
+    def _latent(
+        self, controls: Tensor, carried: tuple[Tensor, ...] | None, noise: Tensor
+    ) -> Tensor:
         setting = self.setting
-        noise = self._noise(START)
         return next_frame(
             self.world.network, self.cache, controls,
             torch.zeros_like(noise) if setting.blank else noise,

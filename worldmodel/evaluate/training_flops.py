@@ -25,7 +25,9 @@ def update_flops(world: Path, what: dict[str, object]) -> float:
     if kind == "tokenizer":
         return LEARNED * batch * picture
     if kind == "motion":
-        sizes = replace(load_motion(world / MOTION).config, momentum=bool(what["momentum"]))
+        sizes = replace(
+            load_motion(world / MOTION).config, momentum=bool(what["momentum"]), measured=False
+        )
         rounds = ROUNDS if sizes.momentum else 1
         return batch * (rounds * LEARNED * moving(sizes) + (rounds - 1) * picture)
     if kind == "world":

@@ -26,6 +26,7 @@ class Memory:
     picture: Tensor  # [b 3 H W], the last frame as shown; [b 0] in worlds without motion
     flow: Tensor  # [b 2 h' w'], where its places came from; [b 0] without momentum
     offscreen: Tensor  # [b 4 H' W'], what is around the picture; [b 0] where that is not kept
+    lag: Tensor  # [b 2], pixels by which that lags behind the flow
 
 
 class FrameCache:
@@ -65,6 +66,7 @@ class FrameCache:
                 picture=torch.zeros(batch, 0, device=device),
                 flow=torch.zeros(batch, 0, device=device),
                 offscreen=torch.zeros(batch, 0, device=device),
+                lag=torch.zeros(batch, 2, device=device),
             )
         )
 
@@ -88,12 +90,13 @@ class FrameCache:
         picture: Tensor | None = None,
         flow: Tensor | None = None,
         offscreen: Tensor | None = None,
+        lag: Tensor | None = None,
     ) -> None:
         """Remember a frame: keys and values [l b k n e], latent [b n c], tau [b], controls [b m].
 
         In worlds with motion `picture` [b 3 H W] is the frame as it is shown, with momentum `flow`
-        [b 2 h' w'] what it was moved by, and `offscreen` [b 4 H' W'] what lies around it. The old
-        Memory stays as it was, so snapshots taken before remain true.
+        [b 2 h' w'] what it was moved by, and `offscreen` [b 4 H' W'] what lies around it, by
+        `lag` [b 2] behind. The old Memory stays as it was, so snapshots taken before remain true.
         """
         old = self.memory
         player, slot = torch.arange(len(old.count)), old.count % self.window
@@ -115,6 +118,7 @@ class FrameCache:
                 picture=old.picture if picture is None else picture,
                 flow=old.flow if flow is None else flow,
                 offscreen=old.offscreen if offscreen is None else offscreen,
+                lag=old.lag if lag is None else lag,
             )
         )
 

@@ -13,6 +13,8 @@ from torch import Tensor
 from worldmodel.model import offscreen
 from worldmodel.model.cache import FrameCache
 from worldmodel.model.motion import FELT, Motion
+from worldmodel.model.outlook import Outlook
+from worldmodel.model.outpainter import Outpainter
 from worldmodel.model.tokenizer import Tokenizer, to_float
 from worldmodel.model.warp import sources
 
@@ -26,25 +28,26 @@ class Carried(NamedTuple):
     moves: Tensor  # [b 1], pixels by which its places move on average
     last: Tensor  # [b 1 n c], the last frame's latents as they were
     flow: Tensor  # [b 1 2 h' w'], where its places come from; [b 1 0] without momentum
-    picture: Tensor  # [b 1 3 H W], the last picture moved; [b 1 0] where nothing was moved; a whole
-    # [b 1 4 H' W'] in worlds that keep what is off-screen
-
-    @property
-    def offscreen(self) -> Tensor | None:
-        """The whole [b 4 H' W'] to be remembered, where one is kept."""
-        return self.picture[:, 0] if self.picture.shape[2:3] == (4,) else None
+    picture: Tensor  # [b 1 3 H W], the last picture moved; [b 1 0] where nothing was moved
+    offscreen: Tensor  # [b 1 4 H' W'], what is around it; [b 1 0] where that is not kept
+    lag: Tensor  # [b 1 2], pixels by which that lags behind
 
 
 class Carrier:
     """Motion and tokenizer together: what a world with motion asks for, frame by frame."""
 
-    def __init__(self, motion: Motion, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self, motion: Motion, tokenizer: Tokenizer, outpainter: Outpainter | None = None
+    ) -> None:
         self.motion, self.tokenizer = motion, tokenizer
+        margin = motion.config.margin
+        self.outlook = Outlook(outpainter, tokenizer, margin) if outpainter and margin else None
 
-    def carry(self, cache: FrameCache, controls: Tensor) -> Carried:
+    def carry(self, cache: FrameCache, controls: Tensor, noise: Tensor | None = None) -> Carried:
         """The last frame moved as `controls` [b m] say.
 
-        Before the first frame there is nothing to move: zeros, at the level of pure noise.
+        Before the first frame there is nothing to move: zeros, at the level of pure noise. With
+        `noise` [b n c] an outpainter, where there is one, dreams what is about to come into view.
         """
         memory, history = cache.memory, self.motion.config.history
         if memory.picture.ndim < 4:
@@ -53,39 +56,51 @@ class Carrier:
             if self.motion.config.momentum:
                 flow = self.motion.no_flow(len(last))[:, None]
             known, nothing = torch.zeros_like(last[..., 0]), self.nothing(last[:, 0])[:, None]
-            return Carried(last, tau, known, never, last, flow, nothing)
+            unseen, lag = last.new_zeros(len(last), 1, 0), last.new_zeros(len(last), 1, 2)
+            return Carried(last, tau, known, never, last, flow, unseen, nothing, lag)
         recent = torch.cat([controls[:, None], memory.recent[:, : history - 1]], dim=1)
-        given = [
-            memory.latent,
-            memory.earlier,
-            self.whole(memory.picture, memory.offscreen),
-            recent,
-        ]
+        whole = self.whole(memory.picture, memory.offscreen)
+        if self.outlook and noise is not None:
+            whole = self.outlook(whole, noise)
+        given = [memory.latent, memory.earlier, whole, recent]
         if self.motion.config.momentum:
             given.append(memory.flow)
         latents, known, moves, flow, moved = self.motion.carried(self.tokenizer, *given)
+        around, lag = self._after(whole, flow, memory.lag)
         if not self.motion.config.momentum:
             flow = flow.new_zeros(len(flow), 0)  # not to be remembered
         parts = latents, torch.ones_like(memory.tau), known, moves, memory.latent, flow, moved
-        return Carried(*(part[:, None] for part in parts))
+        return Carried(*(part[:, None] for part in (*parts, around, lag)))
+
+    def seen(self, cache: FrameCache, carried: Carried, picture: Tensor) -> Carried:
+        """`carried` for a frame that was not dreamed: what led to its `picture` [b 3 H W] is
+        measured, if the motion network goes by that."""
+        before = cache.memory.picture
+        if not self.motion.config.measured or before.ndim < 4:
+            return carried
+        return carried._replace(flow=self.motion.measure(before, picture)[:, None])
+
+    def _after(self, whole: Tensor, flow: Tensor, lag: Tensor) -> tuple[Tensor, Tensor]:
+        """What is around the next picture [b 4 H' W'] and its lag; [b 0] where it is not kept."""
+        if self.motion.config.margin:
+            return self.motion.shift(whole, flow, lag)
+        return whole.new_zeros(len(whole), 0), lag
 
     def carry_clip(self, latents: Tensor, controls: Tensor) -> Tensor:
         """What each frame of a clip [b t n c] starts from under controls [b t m]; zeros first."""
         history, momentum = self.motion.config.history, self.motion.config.momentum
         padded = F.pad(controls, (0, 0, history - 1, 0))
         starts = [torch.zeros_like(latents[:, 0])]
-        flow, whole = self.motion.no_flow(len(latents)) if momentum else None, None
+        flow, around = self.motion.no_flow(len(latents)) if momentum else None, None
+        lag = latents.new_zeros(len(latents), 2)
         for i in range(1, latents.shape[1]):
             recent = padded[:, i : i + history].flip(1)
             before, earlier = latents[:, i - 1], latents[:, max(i - 2, 0)]
-            moved, _, _, went, whole = self.motion.carried(
-                self.tokenizer,
-                before,
-                earlier,
-                self.whole(self.picture(before), whole),
-                recent,
-                flow,
+            whole = self.whole(self.picture(before), around)
+            moved, _, _, went, _ = self.motion.carried(
+                self.tokenizer, before, earlier, whole, recent, flow
             )
+            around, lag = self._after(whole, went, lag)
             flow = went if momentum else None
             starts.append(moved)
         return torch.stack(starts, dim=1)
@@ -120,6 +135,9 @@ class Carrier:
         """
         if not self.motion.config.momentum:
             return None
+        if self.motion.config.measured:
+            pictures = (self.picture(rows(latents, at - back)) for back in (1, 0))
+            return self.motion.measure(*pictures)
         seen = torch.stack([rows(latents, at - back) for back in reversed(range(FELT))], dim=1)
         return self.motion.flow_of(
             seen, windows(controls, at, self.motion.config.history + FELT - 3)
@@ -142,8 +160,7 @@ class Carrier:
         decoded = self.tokenizer.pictures(latent).float().clamp(0, 1)
         if not self.motion.config.detail or carried is None or carried.picture.ndim < 5:
             return decoded
-        moved = self.motion.view(carried.picture[:, 0])[:, :3]
-        return self.motion.shown(decoded, moved, carried.known[:, 0])
+        return self.motion.shown(decoded, carried.picture[:, 0], carried.known[:, 0])
 
     def nothing(self, like: Tensor) -> Tensor:
         """What is off-screen [b 4 H' W'] for b players, `like` [b ...], who have seen nothing yet;

@@ -5,7 +5,8 @@ next picture where in the last one it comes from (cf. Finn et al., arXiv 1605.07
 moved along this flow and encoded again is the carried latent: what the world's transformer starts
 from. Controls tell where the player wants to go, the change between the latents whether he gets
 there: someone who runs into a wall holds the same keys as someone who runs. With `momentum` it is
-also told its own last flow: someone who has jumped flies on, however blurred the dream.
+also told its own last flow: someone who has jumped flies on, however blurred the dream. Between
+real frames that can be `measured` instead (worldmodel.model.optical_flow).
 Shapes: b batch, n latents of a frame, c latent channels, r controls remembered, m controls,
 h w latent grid, H W pixels.
 """
@@ -22,6 +23,7 @@ from worldmodel.model import offscreen
 from worldmodel.model.detail import sampled_sharply, with_detail
 from worldmodel.model.layers import ConvBlock
 from worldmodel.model.offscreen import Margin
+from worldmodel.model.optical_flow import measured
 from worldmodel.model.tokenizer import PATCH, Tokenizer
 from worldmodel.model.warp import bent, centres, inside, sampled, sources
 
@@ -49,6 +51,7 @@ class MotionConfig:
     blocks: int = 4
     code: int = 64
     momentum: bool = False
+    measured: bool = False  # with momentum: the flow between real frames is measured
     detail: bool = False
     bend: float = 0.0  # pixels a pixel
     offscreen: tuple[int, int] = (0, 0)
@@ -68,6 +71,8 @@ class MotionConfig:
                 "all sizes of the motion network must be at least 1, bend and offscreen at least "
                 f"0, found {self}"
             )
+        if self.measured and not self.momentum:
+            raise UserError("measured is the flow that momentum goes on from; set momentum too")
 
 
 class Motion(nn.Module):
@@ -139,6 +144,10 @@ class Motion(nn.Module):
             flow = self(latents[:, i - 1], latents[:, i - 2], recent, flow)
         return flow
 
+    def measure(self, before: Tensor, after: Tensor) -> Tensor:
+        """The flow [b 2 h' w'] between pictures [b 3 H W] that are there."""
+        return measured(before, after, flow_size(self.config))
+
     def carried(
         self, tokenizer: Tokenizer, latent: Tensor, earlier: Tensor, pictures: Tensor,
         recent: Tensor, before: Tensor | None = None,
@@ -147,21 +156,28 @@ class Motion(nn.Module):
         share [b n] of each latent's place that is known from the picture, the mean way [b] in
         pixels, the flow [b 2 h' w'] and the moved pictures.
 
-        With what is kept off-screen, pictures are wholes [b 4 H' W'] before and after.
+        With what is kept off-screen, pictures are wholes [b 4 H' W'].
         """
         flow = self(latent, earlier, recent, before)
         moved = self.move(pictures.float(), flow)
         latents, known, moves = self.begun(tokenizer, moved, flow)
-        return latents, known, moves, flow, moved
+        return latents, known, moves, flow, moved[:, :3]
 
     def move(self, pictures: Tensor, flow: Tensor) -> Tensor:
-        """Pictures [b 3 H W] or wholes [b 4 H' W'] moved along the flow [b 2 h' w']."""
+        """Pictures [b 3 H W] moved along the flow [b 2 h' w'], or of wholes [b 4 H' W'] what comes
+        into view [b 4 H W]: the last channel says what is known."""
         sharply, margin = self.config.detail, self.config.margin
-        size = tuple(PATCH * cells for cells in self.config.grid)
+        at = sources(flow, tuple(PATCH * cells for cells in self.config.grid))
         if margin is None:
-            return (sampled_sharply if sharply else sampled)(pictures, sources(flow, size))
-        at = offscreen.sources(flow, size, margin)
-        return offscreen.moved(pictures, at, sharply=sharply)
+            return (sampled_sharply if sharply else sampled)(pictures, at)
+        return offscreen.moved(pictures, at, margin, sharply=sharply)
+
+    def shift(self, whole: Tensor, flow: Tensor, lag: Tensor) -> tuple[Tensor, Tensor]:
+        """A whole [b 4 H' W'] after a flow [b 2 h' w'], and the pixels [b 2] by which what is
+        off-screen lags behind; it did by `lag` before."""
+        height, width = (PATCH * cells for cells in self.config.grid)
+        half = torch.tensor([width / 2, height / 2], device=flow.device)
+        return offscreen.shifted(whole, flow.flatten(2).contiguous().median(-1).values * half + lag)
 
     def begun(
         self, tokenizer: Tokenizer, moved: Tensor, flow: Tensor
@@ -170,14 +186,10 @@ class Motion(nn.Module):
         height, width = (PATCH * cells for cells in self.config.grid)
         half = torch.tensor([width / 2, height / 2], device=flow.device).view(1, 2, 1, 1)
         moves = (flow * half).abs().amax(dim=1).mean(dim=(1, 2))
-        view, at = self.view(moved), sources(flow, (height, width))
-        latents = tokenizer.standardise(tokenizer.bounded(view[:, :3]))
-        there = view[:, 3:] if self.config.margin else inside(at)
+        at = sources(flow, (height, width))
+        latents = tokenizer.standardise(tokenizer.bounded(moved[:, :3]))
+        there = moved[:, 3:] if self.config.margin else inside(at)
         return latents, self._share(there, at), moves
-
-    def view(self, moved: Tensor) -> Tensor:
-        """The part of moved pictures that is in view [b 3 H W], or of wholes [b 4 H W]."""
-        return offscreen.middle(moved, self.config.margin) if self.config.margin else moved
 
     def with_offscreen(self, found: Tensor, kept: Tensor, flow: Tensor) -> Tensor:
         """What was `found` [b n c] of the last picture, moved along the flow, and what had been
@@ -211,3 +223,8 @@ class Motion(nn.Module):
     def shown(self, decoded: Tensor, moved: Tensor, known: Tensor) -> Tensor:
         """Decoded pictures [b 3 H W] with the detail of `moved` ones where `known` [b n]."""
         return with_detail(decoded, moved, known, self.config.grid)
+
+
+def flow_size(config: MotionConfig) -> tuple[int, int]:
+    """Flow vectors of a picture, in rows and columns."""
+    return tuple(FINER * cells for cells in config.grid)

@@ -1,9 +1,10 @@
 """Off-screen memory: what has left the picture is kept around it, and comes back with it.
 
 A player who jumps loses sight of the ground and lands on it again; one who looks left and right
-again expects the wall that was there. So the last picture lies in the middle of a larger one, and
-the flow moves all of it, on beyond the picture's edges as it is at them. What comes into view has
-to be dreamed only where nobody has seen it yet.
+again expects the wall that was there. So the last picture lies in the middle of a larger one, from
+which the flow takes the next one. What is not in view moves along as one piece, by the median of
+the flow and by whole pixels only, so that it is still sharp after a hundred frames; what is left
+over is made up for later. What comes into view has to be dreamed only where nobody has seen it yet.
 Shapes: b pictures, H W pixels of the picture, H' W' of the whole, h' w' flow vectors.
 """
 
@@ -12,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from worldmodel.model.detail import sharpened
-from worldmodel.model.warp import centres, inside, sampled
+from worldmodel.model.warp import inside, sampled
 
 Margin = tuple[int, int]  # pixels above and below, pixels left and right
 
@@ -45,24 +46,26 @@ def middle(whole: Tensor, margin: Margin) -> Tensor:
     return whole[..., down : whole.shape[-2] - down, aside : whole.shape[-1] - aside]
 
 
-def sources(flow: Tensor, size: tuple[int, int], margin: Margin) -> Tensor:
-    """Where the pixels of a whole come from, x and y [b 2 H' W'] in -1..1 of the whole, by the flow
-    [b 2 h' w'] of the picture of `size` in its middle."""
-    columns, rows = (
-        beside * cells // pixels
-        for beside, cells, pixels in zip(margin[::-1], flow.shape[:-3:-1], size[::-1], strict=True)
-    )
-    wide = F.pad(flow, (columns, columns, rows, rows), mode="replicate")
-    height, width = (pixels + 2 * beside for pixels, beside in zip(size, margin, strict=True))
-    share = torch.tensor([size[1] / width, size[0] / height], device=flow.device).view(1, 2, 1, 1)
-    return centres(height, width).to(flow.device) + share * F.interpolate(
-        wide, size=(height, width), mode="bilinear"
-    )
-
-
-def moved(whole: Tensor, at: Tensor, *, sharply: bool) -> Tensor:
-    """A whole [b 4 H' W'] moved: its pixels come from `at` [b 2 H' W']."""
+def moved(whole: Tensor, at: Tensor, margin: Margin, *, sharply: bool) -> Tensor:
+    """The next view [b 4 H W] of a whole [b 4 H' W']: its pixels come from `at` [b 2 H W], x and y
+    in -1..1 of the picture that is now in the middle."""
+    height, width = whole.shape[-2:]
+    share = torch.tensor([1 - 2 * margin[1] / width, 1 - 2 * margin[0] / height], device=at.device)
+    at = share.view(1, 2, 1, 1) * at
     linear = sampled(whole, at)
     known = (linear[:, 3:] >= 0.5).to(whole.dtype) * inside(at)
     colours = sharpened(linear[:, :3], whole[:, :3], at) if sharply else linear[:, :3]
     return torch.cat([colours, known], dim=1)
+
+
+def shifted(whole: Tensor, way: Tensor) -> tuple[Tensor, Tensor]:
+    """A whole [b 4 H' W'] whose places come from so many pixels, x and y [b 2], further on; and
+    what is left over [b 2] when these are rounded. What comes in from its edges is not known."""
+    steps, found = way.round(), torch.zeros_like(whole)
+    for i, step in enumerate(steps.long().tolist()):
+        across, down = (
+            (slice(max(0, -n), max(0, size - n)), slice(max(0, n), max(0, size + n)))
+            for n, size in zip(step, whole.shape[:-3:-1], strict=True)
+        )
+        found[i, :, down[0], across[0]] = whole[i, :, down[1], across[1]]
+    return found, way - steps

@@ -175,8 +175,8 @@ class WorldTransformer(nn.Module):
         """
         before = self.before(cache, carried)
         keys, values = self.memorise(latent, tau, controls, before, self.recall(cache))
-        flow, offscreen = (carried.flow[:, 0], carried.offscreen) if carried else (None, None)
-        cache.commit(keys, values, latent, tau, controls, picture, flow, offscreen)
+        moved = [carried.flow, carried.offscreen, carried.lag] if carried else []
+        cache.commit(keys, values, latent, tau, controls, picture, *(part[:, 0] for part in moved))
 
     def memorise(
         self,

@@ -197,13 +197,14 @@ def _step(engines: list[Engine], controls: list[np.ndarray]) -> list[np.ndarray]
     caches = [engine._started() for engine in engines]
     cache = caches[0] if len(caches) == 1 else join(caches)
     clock = Clock(world.device)
-    carried = carrier and carrier.carry(cache, keys)
+    noise = _noise(engines, START)
+    carried = carrier and carrier.carry(cache, keys, noise)
     clock.lap("carry")
     latents = next_frame(
         world.network,
         cache,
         keys,
-        _noise(engines, START),
+        noise,
         times=even_times(settings.steps),
         sampler=sampler_named(settings.sampler),
         fresh=lambda i: _noise(engines, f"{FRESH} {i}"),

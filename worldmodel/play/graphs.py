@@ -8,6 +8,7 @@ from torch import Tensor
 
 from worldmodel.model.layers import Past
 from worldmodel.model.motion import Motion
+from worldmodel.model.outpainter import Outpainter
 from worldmodel.model.tokenizer import Tokenizer
 from worldmodel.model.transformer import WorldTransformer
 from worldmodel.play.graph import Graph
@@ -69,6 +70,20 @@ class MotionGraphs:
 
     def shown(self, decoded: Tensor, moved: Tensor, known: Tensor) -> Tensor:
         return self._shown(decoded, moved, known)[0]
+
+
+class OutpainterGraphs:
+    """`begun` and `forward` of an outpainter."""
+
+    def __init__(self, outpainter: Outpainter, tokenizer: Tokenizer, precision: str) -> None:
+        self._begun = Graph(lambda *x: Outpainter.begun(outpainter, tokenizer, *x), precision)
+        self._forward = Graph(lambda *x: (Outpainter.forward(outpainter, *x),), precision)
+
+    def begun(self, tokenizer: Tokenizer, *given: Tensor) -> tuple[Tensor, ...]:
+        return self._begun(*given)
+
+    def forward(self, *given: Tensor) -> Tensor:
+        return self._forward(*given)[0]
 
 
 def _laid_out(past: list[Past]) -> list[Tensor]:

@@ -21,16 +21,17 @@ from worldmodel.errors import UserError
 from worldmodel.model.cache import FrameCache
 from worldmodel.model.carrier import Carrier, picture_of
 from worldmodel.model.motion import Motion
+from worldmodel.model.outpainter import Outpainter
 from worldmodel.model.tokenizer import Tokenizer, to_uint8
 from worldmodel.model.transformer import WorldTransformer
-from worldmodel.play.graphs import MotionGraphs, TokenizerGraphs, WorldGraphs
+from worldmodel.play.graphs import MotionGraphs, OutpainterGraphs, TokenizerGraphs, WorldGraphs
 from worldmodel.play.noise import START, frame_noise
 
 REWRITES = {"openvino": "f32", "openvino-bf16": "bf16"}
 SPEEDS = ("auto", "plain", *REWRITES)
 FARTHEST = {"openvino": 0.1, "openvino-bf16": 3.0}  # mean difference from plain, grey levels
 TRIAL = 6  # frames that choose a speed
-FUNCTIONS = "predict", "memorise", "pictures", "carried", "shown"  # what rewrites replace
+FUNCTIONS = "predict", "memorise", "pictures", "carried", "shown", "begun", "forward"
 CLEAR = 2.0  # times as fast as plain: bfloat16 that gains so much needs no trial of float32
 GAIN = 1.15  # bfloat16 must win by this much, so that a little noise does not change the choice
 
@@ -42,6 +43,12 @@ class Networks:
     world: WorldTransformer
     tokenizer: Tokenizer
     motion: Motion | None = None
+    outpainter: Outpainter | None = None
+
+    @property
+    def carrier(self) -> Carrier | None:
+        """What moves the last frame along as the keys say."""
+        return Carrier(self.motion, self.tokenizer, self.outpainter) if self.motion else None
 
 
 @dataclass(frozen=True)
@@ -64,9 +71,9 @@ class Speed:
 
 def put_on(nets: Networks, name: str) -> None:
     """Replace the functions that make a frame by the rewrite `name`, or restore the plain ones."""
-    for net in (nets.world, nets.tokenizer, nets.motion):
-        for function in FUNCTIONS if net else ():
-            vars(net).pop(function, None)
+    for part in _parts(nets):
+        for function in FUNCTIONS:
+            part.pop(function, None)
     if name == "plain":
         return
     precision = REWRITES[name]
@@ -76,18 +83,27 @@ def put_on(nets: Networks, name: str) -> None:
     if nets.motion:
         motion = MotionGraphs(nets.motion, nets.tokenizer, precision)
         nets.motion.carried, nets.motion.shown = motion.carried, motion.shown
+    if nets.outpainter:
+        painter = OutpainterGraphs(nets.outpainter, nets.tokenizer, precision)
+        nets.outpainter.begun, nets.outpainter.forward = painter.begun, painter.forward
 
 
 @contextmanager
 def plainly(nets: Networks) -> Iterator[None]:
     """The plain functions for as long as the context lasts."""
-    parts = [vars(net) for net in (nets.world, nets.tokenizer, nets.motion) if net]
+    parts = _parts(nets)
     rewrites = [{f: part.pop(f) for f in FUNCTIONS if f in part} for part in parts]
     try:
         yield
     finally:
         for part, rewritten in zip(parts, rewrites, strict=True):
             part.update(rewritten)
+
+
+def _parts(nets: Networks) -> list[dict[str, object]]:
+    """What is set on each of the networks that there are."""
+    every = nets.world, nets.tokenizer, nets.motion, nets.outpainter
+    return [vars(net) for net in every if net]
 
 
 def choose(nets: Networks, name: str, context: tuple[Tensor, Tensor]) -> Speed:
@@ -142,7 +158,7 @@ def trial(
 ) -> Trial:
     """Dream after a context with keys that change; the same noise and keys at every call."""
     latents, controls = context
-    network, carrier = nets.world, nets.motion and Carrier(nets.motion, nets.tokenizer)
+    network, carrier = nets.world, nets.carrier
     cache, made, shown, seconds = network.empty_cache(), [], [], []
     prefill(network, cache, latents[None], controls[None], carrier)
     _fill(cache, network.config.window)
@@ -151,7 +167,7 @@ def trial(
         keys[0, i // 4 % keys.shape[1]] = 1
         noise = frame_noise(tuple(latents.shape[1:]), 0, i, START).to(latents.device)[None]
         began = time.perf_counter()
-        start = carrier and carrier.carry(cache, keys)
+        start = carrier and carrier.carry(cache, keys, noise)
         latent = next_frame(
             network, cache, keys, noise,
             times=even_times(steps), clamp=nets.tokenizer.clamp, carried=start,

@@ -11,6 +11,7 @@ from worldmodel.checkpoint import CheckpointConfig, load_checkpoint
 from worldmodel.errors import UserError
 from worldmodel.model.carrier import Carrier
 from worldmodel.model.motion import Motion
+from worldmodel.model.outpainter import Outpainter
 from worldmodel.model.tokenizer import Tokenizer
 from worldmodel.model.transformer import WorldTransformer
 from worldmodel.play.scene import Scene, blank, load_scenes
@@ -26,6 +27,7 @@ class World:
     tokenizer: Tokenizer
     network: WorldTransformer
     motion: Motion | None = None  # worlds with `config.world.history` have one
+    outpainter: Outpainter | None = None
     scenes: tuple[Scene, ...] = ()
     speed: Speed = field(default_factory=Speed)
     trained: int | None = None  # updates behind its weights, of a world in training
@@ -38,12 +40,12 @@ class World:
     @property
     def networks(self) -> Networks:
         """What a speed is put on."""
-        return Networks(self.network, self.tokenizer, self.motion)
+        return Networks(self.network, self.tokenizer, self.motion, self.outpainter)
 
     @property
     def carrier(self) -> Carrier | None:
         """What moves the last frame along as the keys say."""
-        return Carrier(self.motion, self.tokenizer) if self.motion else None
+        return self.networks.carrier
 
 
 def load_world(folder: Path, device: str, speed: str) -> World:
@@ -57,6 +59,7 @@ def load_world(folder: Path, device: str, speed: str) -> World:
         tokenizer=checkpoint.tokenizer.requires_grad_(False).to(place),
         network=checkpoint.network.requires_grad_(False).to(place),
         motion=checkpoint.motion and checkpoint.motion.requires_grad_(False).to(place),
+        outpainter=checkpoint.outpainter and checkpoint.outpainter.requires_grad_(False).to(place),
         scenes=load_scenes(folder / "scenes", size, config.controls),
         trained=checkpoint.step,
     )

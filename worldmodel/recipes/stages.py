@@ -14,6 +14,7 @@ from worldmodel.train.distilling import train_decoder, train_distilled
 from worldmodel.train.finishing import train_scoring
 from worldmodel.train.objectives.decoder_stage import DecoderConfig
 from worldmodel.train.objectives.distil_config import DistilConfig
+from worldmodel.train.objectives.photometric import PhotometricConfig
 from worldmodel.train.objectives.scoring import ScoringConfig
 from worldmodel.train.scenes import write_scenes
 from worldmodel.train.stages import train_motion, train_tokenizer, train_world
@@ -88,7 +89,13 @@ def _motion(
         name=stage,
         command=command,
         make=lambda f: train_motion(
-            f.arrays, f.of("tokenizer"), f.of(stage), preset.motion, config, begun(f), stays=stays
+            f.arrays,
+            f.of("tokenizer"),
+            f.of(stage),
+            preset.motion,
+            config,
+            begun(f),
+            PhotometricConfig(stays=stays),
         ),
         updates=config.steps,
         flops={"kind": "motion", "batch": config.batch, "momentum": preset.motion.momentum},

@@ -29,6 +29,7 @@ def average_worlds(first: Path, second: Path, out: Path, share: float) -> None:
         if given.is_floating_point():
             weights[name] = torch.lerp(given, weights[name], share)
     other.network.load_state_dict(weights)
-    save_checkpoint(out, other.config, other.tokenizer, other.network, other.motion)
+    parts = other.config, other.tokenizer, other.network, other.motion, other.outpainter
+    save_checkpoint(out, *parts)
     seen = [*read_sources(first), *read_sources(second)]
     write_sources(out, [source for i, source in enumerate(seen) if source not in seen[:i]])

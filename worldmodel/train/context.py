@@ -54,6 +54,7 @@ def caches_at(
             picture=carrier.picture(last) if carrier else last.new_zeros(len(last), 0),
             flow=last.new_zeros(len(last), 0) if flow is None else flow,
             offscreen=carrier.nothing(last) if carrier else last.new_zeros(len(last), 0),
+            lag=last.new_zeros(len(last), 2),
         )
     )
 

@@ -66,7 +66,7 @@ def train_distilled(
     def publish(average: Distilled) -> None:
         save_checkpoint(
             run / "checkpoint", about, source.tokenizer, average.student, source.motion,
-            step=saved_step(run),
+            source.outpainter, step=saved_step(run),
         )  # fmt: skip
         sources = [source_of(clips.store), *read_sources(checkpoint)]
         describe_checkpoint(run / "checkpoint", about.title, sources)
@@ -99,8 +99,8 @@ def train_decoder(
     def publish(average: DecoderDuel) -> None:
         tokenizer = average.tokenizer
         about = dataclasses.replace(source.config, tokenizer_hash=tokenizer_hash(tokenizer))
-        step = saved_step(run)
-        save_checkpoint(run / "checkpoint", about, tokenizer, world, source.motion, step=step)
+        parts = about, tokenizer, world, source.motion, source.outpainter
+        save_checkpoint(run / "checkpoint", *parts, step=saved_step(run))
         sources = [source_of(clips.store), *read_sources(checkpoint)]
         describe_checkpoint(run / "checkpoint", about.title, sources)
 

@@ -116,7 +116,7 @@ def _publisher(
     about, folder = dataclasses.replace(source.config, play=play), run / "checkpoint"
 
     def publish(world: nn.Module) -> None:
-        parts = about, source.tokenizer, world, source.motion
+        parts = about, source.tokenizer, world, source.motion, source.outpainter
         save_checkpoint(folder, *parts, step=saved_step(run))
         describe_checkpoint(folder, about.title, sources)
 

@@ -69,7 +69,7 @@ def carry_frames(
     """
     kept = "-detail" if motion.config.detail else ""
     if motion.config.margin:
-        kept += "-offscreen{}x{}-bend{:g}".format(*motion.config.offscreen, motion.config.bend)
+        kept += "-kept{}x{}-bend{:g}".format(*motion.config.offscreen, motion.config.bend)
     key = f"{tokenizer_hash(tokenizer)}-{tokenizer_hash(motion)}{kept}"
     return fill_store(store, Carrying(store, latents, Carrier(motion, tokenizer), config).rows, key)
 
@@ -87,7 +87,7 @@ class Carrying:
             np.arange(len(store)),
         )
         self.since = rows - starts[np.searchsorted(starts, rows, "right") - 1]
-        self.next, self.whole = 0, None  # the row that goes on from the whole as it was moved last
+        self.next, self.around, self.lag = 0, None, None  # the row that goes on from what is around
 
     @torch.inference_mode()
     def rows(self, rows: slice) -> np.ndarray:
@@ -97,7 +97,7 @@ class Carrying:
             self.rows(slice(rows.start - self.since[rows.start], rows.start))  # a run goes on
         at = np.arange(rows.start, rows.stop)
         before = at - np.minimum(1, self.since[at])
-        pictures = to_float(torch.from_numpy(self.store.frames[before]))
+        pictures = self._pictures(before)
         with torch.autocast(_kind(tokenizer), torch.bfloat16, enabled=self.bf16):
             flow = self._flow(at)
             moved = (
@@ -109,6 +109,9 @@ class Carrying:
         if motion.config.margin:
             found = torch.cat([found, known[..., None]], dim=-1)
         return found.numpy() * (self.since[at] > 0)[:, None, None]
+
+    def _pictures(self, rows: np.ndarray) -> Tensor:
+        return to_float(torch.from_numpy(self.store.frames[rows]))
 
     def _flow(self, at: np.ndarray) -> Tensor:
         """The flows [rows 2 h' w'] that lead to rows."""
@@ -125,19 +128,24 @@ class Carrying:
         controls = torch.from_numpy(np.stack([keys(i) for i in reversed(range(held))], axis=1))
         controls = controls.float()
         past = torch.stack([seen(back) for back in reversed(range(1, FELT + 1))], dim=1)
-        earlier = motion.flow_of(past, controls[:, :-1])
+        if motion.config.measured:
+            earlier = motion.measure(
+                *(self._pictures(at - np.minimum(n, self.since[at])) for n in (2, 1))
+            )
+        else:
+            earlier = motion.flow_of(past, controls[:, :-1])
         return motion(past[:, -1], past[:, -2], controls[:, -history:].flip(1), earlier)
 
     def _moved(self, pictures: Tensor, flow: Tensor, at: np.ndarray) -> Tensor:
-        """Wholes [rows 4 H' W'], each with what the rows before it have seen."""
-        found = []
+        """Views [rows 4 H W], each with what the rows before it have seen."""
+        motion, wholes = self.carrier.motion, []
         for i, since in enumerate(self.since[at]):
-            known = self.whole if since > 1 else None
-            whole = self.carrier.whole(pictures[i : i + 1], known)
-            self.whole = self.carrier.motion.move(whole, flow[i : i + 1])
-            found.append(self.whole)
+            if since <= 1:
+                self.around, self.lag = None, flow.new_zeros(1, 2)
+            wholes.append(self.carrier.whole(pictures[i : i + 1], self.around))
+            self.around, self.lag = motion.shift(wholes[-1], flow[i : i + 1].float(), self.lag)
         self.next = int(at[-1]) + 1
-        return torch.cat(found)
+        return motion.move(torch.cat(wholes), flow)
 
 
 def _kind(network: nn.Module) -> str:

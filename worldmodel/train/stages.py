@@ -198,13 +198,9 @@ def train_motion(
     sizes: MotionConfig,
     config: TrainConfig,
     start: Path | None = None,
-    *,
-    stays: float = 0.0,
+    weighed: PhotometricConfig | None = None,
 ) -> Motion:
-    """Train the motion network on pairs of frames; ends with `run/motion.safetensors`.
-
-    `stays` weighs what stays where the rest moves (worldmodel.train.objectives.photometric).
-    """
+    """Train the motion network on pairs of frames; ends with `run/motion.safetensors`."""
     tokens = open_tokenizer(tokenizer)
     store, heldout = FrameStore(data / "train"), FrameStore(data / "heldout")
     sizes = dataclasses.replace(
@@ -213,8 +209,8 @@ def train_motion(
         latent_channels=tokens.config.latent_channels,
         controls=store.space.size,
     )
-    weighed = PhotometricConfig(stays=stays)
-    chosen = {"photometric": weighed} if stays else {}
+    weighed = weighed or PhotometricConfig()
+    chosen = {"photometric": weighed} if weighed != PhotometricConfig() else {}
     note_configuration(run, {"motion": sizes, "train": config, **chosen})
     note_sources(run, [source_of(store), *_sources_of(tokenizer)])
     latents, heldout_latents = in_turn(

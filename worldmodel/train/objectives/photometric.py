@@ -1,7 +1,7 @@
 """Motion by photometry: the last picture, moved along the flow, should look like the next one.
 
 A network with momentum goes on from its own flow and from the picture that it has moved itself, for
-a few frames, as play will have it.
+a few frames, as play will have it; the first flow may be a measured one.
 Shapes: b clips, n latents of a frame, c channels, r controls remembered, m controls, H W pixels.
 """
 
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from worldmodel.data.clips import ClipSampler, FrameStore, gather, known
 from worldmodel.errors import UserError
-from worldmodel.model.motion import FELT, Motion, MotionConfig
+from worldmodel.model.motion import FELT, Motion, MotionConfig, flow_size
+from worldmodel.model.optical_flow import measured
 from worldmodel.model.tokenizer import Tokenizer, to_float, to_uint8
 from worldmodel.model.warp import moved, sampled, sources
 from worldmodel.train.config import TrainConfig
@@ -35,8 +36,11 @@ class PhotometricConfig:
     """What is weighed beside the error of the moved picture."""
 
     stays: float = 0.0  # what a picture loses where it had better not been moved
+    rounds: int = ROUNDS  # frames that a network with momentum is moved in a row
 
     def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise UserError(f"rounds must be at least 1, found {self.rounds}")
         if not 0 <= self.stays < float("inf"):
             raise UserError(f"stays must be a weight of 0 or more, found {self.stays}")
 
@@ -58,7 +62,8 @@ class Photometric:
         self.stays = weighed.stays
         self.seed, self.frames_per_step = config.seed, config.batch
         self.tokenizer, self.momentum = tokenizer, motion.momentum
-        self.rounds, self.seen = (ROUNDS, FELT) if motion.momentum else (1, 2)
+        self.measured = flow_size(motion) if motion.measured else None
+        self.rounds, self.seen = (weighed.rounds, FELT) if motion.momentum else (1, 2)
         self.held = motion.history + self.seen - 3  # controls that the first flow is told
         self.clip = max(self.held + 1, self.seen) + self.rounds
         self.sampler = ClipSampler(
@@ -71,31 +76,34 @@ class Photometric:
         ).draw(0, JUDGED)  # fmt: skip
         self.heldout = self._clips(heldout, heldout_latents, starts)
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
+    def batch(self, step: int) -> tuple[Tensor, ...]:
         """Pictures [b 1+rounds 3 H W], latents [b seen n c] up to the first of them, and controls
-        [b r+seen-3+rounds m] up to the last.
+        [b r+seen-3+rounds m] up to the last; and, where it is measured, the flow [b 2 h' w'] that
+        led to the first picture.
         """
         starts = np.sort(self.sampler.draw(step, self.frames_per_step))
         return self._clips(self.store, self.latents, starts)
 
     def _clips(
         self, store: FrameStore, latents: np.ndarray, starts: np.ndarray
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         first = starts + self.clip - 1 - self.rounds
-        frames = torch.from_numpy(gather(store.frames, first, 1 + self.rounds))
+        frames = torch.from_numpy(gather(store.frames, first - 1, 2 + self.rounds))
         seen = gather(latents, first - self.seen + 1, self.seen)
         keys = gather(store.controls, first - self.held + 1, self.held + self.rounds)
         pictures = to_float(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
-        return pictures, torch.from_numpy(seen).float(), torch.from_numpy(keys).float()
+        clips = pictures[:, 1:], torch.from_numpy(seen).float(), torch.from_numpy(keys).float()
+        if not self.measured:
+            return clips
+        return *clips, measured(pictures[:, 0], pictures[:, 1], self.measured)
 
     def moved_on(
-        self, network: Motion, pictures: Tensor, seen: Tensor, keys: Tensor
+        self, network: Motion, pictures: Tensor, seen: Tensor, keys: Tensor, *before: Tensor
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """For each round the moved picture [b 3 H W], the share [b 1 H W] of each of its places
         that was in the first one, and the flow. Rounds have no gradients from those after them.
         """
-        before = []
-        if self.momentum:
+        if self.momentum and not before:
             with torch.no_grad():
                 before = [network.flow_of(seen, keys[:, : -self.rounds])]
         picture, latent, earlier = pictures[:, 0], seen[:, -1], seen[:, -2]
@@ -113,13 +121,14 @@ class Photometric:
                 latent, earlier = found, latent
 
     def loss(
-        self, network: Motion, batch: tuple[Tensor, Tensor, Tensor], step: int
+        self, network: Motion, batch: tuple[Tensor, ...], step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        pictures, seen, keys = batch
+        pictures, seen, keys, *led = batch
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         seen = seen + NOISE * torch.randn(seen.shape, generator=draw)
         match, bent, off, torn, before = [], [], [], [], pictures[:, 0]
-        for i, (picture, true, flow) in enumerate(self.moved_on(network, pictures, seen, keys)):
+        rounds = self.moved_on(network, pictures, seen, keys, *led)
+        for i, (picture, true, flow) in enumerate(rounds):
             error, unmoved = ((x - pictures[:, i + 1]) * true for x in (picture, before))
             match.append(sum(F.avg_pool2d(error, scale).abs().mean() for scale in SCALES))
             bent.append(sum(flow.diff(n=2, dim=dim).abs().mean() for dim in (-2, -1)))
@@ -137,9 +146,9 @@ class Photometric:
         All of the mean square error of all pairs; the last as in Genie (arXiv 2402.15391). With
         momentum also after the last round, where each place was in the picture all along.
         """
-        pictures, seen, keys = self.heldout
-        rounds = list(self.moved_on(network, pictures, seen, keys))
-        misled, *_ = next(self.moved_on(network, pictures, seen, keys.roll(1, 0)))
+        pictures, seen, keys, *led = self.heldout
+        rounds = list(self.moved_on(network, pictures, seen, keys, *led))
+        misled, *_ = next(self.moved_on(network, pictures, seen, keys.roll(1, 0), *led))
         guess, lost, repeated = (
             mean_psnr(picture, pictures[:, 1]) for picture in (rounds[0][0], misled, pictures[:, 0])
         )

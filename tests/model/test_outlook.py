@@ -1,0 +1,121 @@
+"""Outlook: what nobody has seen beside the picture is dreamed, and nothing else is touched."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import LATENTS, MOVING_WORLD, TOKENIZER, clip, motion, outpainter, tokenizer, world
+
+from worldmodel.diffusion.samplers import sample_euler
+from worldmodel.diffusion.schedules import even_times
+from worldmodel.model import offscreen
+from worldmodel.model.carrier import Carrier
+from worldmodel.model.outlook import Outlook
+
+SIZE, MARGIN = (TOKENIZER.height, TOKENIZER.width), (0, 24)  # pixels
+LEFT, MIDDLE, RIGHT = slice(24), slice(24, 72), slice(72, 96)
+
+
+@pytest.fixture
+def outlook():
+    return Outlook(outpainter().requires_grad_(False), tokenizer().requires_grad_(False), MARGIN)
+
+
+def noise(count=1):
+    return torch.randn(count, LATENTS, 4)
+
+
+def unseen(count=1):
+    """Wholes [b 4 16 96] of players who have just begun."""
+    pictures = torch.rand(count, 3, *SIZE)
+    return offscreen.around(pictures, offscreen.nothing(pictures, SIZE, MARGIN), MARGIN)
+
+
+def known(whole, player=0):
+    """Which of left, middle and right are known in a whole."""
+    return [bool(whole[player, 3, :, part].eq(1).all()) for part in (LEFT, MIDDLE, RIGHT)]
+
+
+def test_one_side_after_the_other_is_dreamed_and_then_there_is_peace(outlook):
+    whole = unseen()
+    first = outlook(whole, noise())
+    assert known(whole) == [False, True, False] and sum(known(first)) == 2
+    second = outlook(first, noise())
+    assert known(second) == [True] * 3
+    assert outlook(second, noise()) is second
+
+
+def test_what_has_been_seen_stays_as_it_was(outlook):
+    whole = unseen()
+    whole[0, :3, 4:9, 80:90], whole[0, 3, 4:9, 80:90] = 0.5, 1
+    found = outlook(outlook(whole, noise()), noise())
+    before = whole[:, 3:].expand(-1, 3, -1, -1) > 0
+    assert torch.equal(found[:, :3][before], whole[:, :3][before])
+    assert not torch.equal(found[:, :3][~before], whole[:, :3][~before])
+
+
+def test_the_side_of_which_least_is_known_comes_first(outlook):
+    whole = unseen()
+    whole[0, 3, :, 12:24] = 1  # 12 of the 16 pixels to the left are enough
+    assert known(outlook(whole, noise())) == [False, True, True]
+    whole[0, 3, :, RIGHT] = 1
+    assert outlook(whole, noise()) is whole
+
+
+def test_each_player_has_his_own_side_dreamed_from_his_own_noise(outlook):
+    wholes, drawn = unseen(3), noise(3)
+    wholes[1, 3, :, LEFT] = 1
+    wholes[2, 3] = 1
+    together = outlook(wholes, drawn)
+    for i in range(3):
+        alone = outlook(wholes[i : i + 1], drawn[i : i + 1])
+        torch.testing.assert_close(together[i : i + 1], alone, rtol=1e-4, atol=1e-4)
+    assert torch.equal(together[2], wholes[2])
+
+
+def test_it_is_dreamed_by_eulers_sampler(outlook):
+    """By two roads: the loop in it, and the sampler of which it is a copy."""
+    window, drawn = torch.rand(1, 4, *SIZE), noise()
+    window[:, 3] = (torch.arange(48) < 30).float()
+    start, share = outlook.outpainter.begun(outlook.tokenizer, window[:, :3], window[:, 3:])
+
+    def denoise(z, tau, jump):
+        return outlook.outpainter(z, torch.full((1,), tau), start, share)
+
+    found = sample_euler(denoise, drawn, even_times(3), None)
+    found = outlook.tokenizer.pictures(outlook.tokenizer.clamp(found)).clamp(0, 1)
+    painted = outlook.paint(window, drawn)
+    torch.testing.assert_close(painted[..., 30:][:, :3], found[..., 30:], rtol=1e-4, atol=1e-4)
+    assert torch.equal(painted[..., :30][:, :3], window[..., :30][:, :3])
+
+
+def test_sides_that_are_not_kept_are_not_dreamed():
+    for margin, sides in (((0, 8), 0), ((0, 24), 2), ((16, 24), 2)):
+        assert len(Outlook(outpainter(), tokenizer(), margin).windows) == sides
+
+
+def test_a_carrier_dreams_ahead_when_it_is_given_noise():
+    """A frame that turns aside then starts from a picture of which all is known."""
+    mover = motion(offscreen=(0, 3)).requires_grad_(False)
+    way = torch.tensor([2 * 12 / SIZE[1], 0.0]).view(1, 2, 1, 1).expand(1, 2, 4, 12)
+    mover.forward = lambda *given: way
+    carrier = Carrier(mover, tokenizer().requires_grad_(False), outpainter().requires_grad_(False))
+    network, (latents, _, controls) = world(MOVING_WORLD), clip(batch=1, frames=2)
+    cache = network.empty_cache()
+    start = carrier.carry(cache, controls[:, 0], noise())
+    with torch.no_grad():
+        network.commit(
+            latents[:, 0],
+            torch.ones(1),
+            controls[:, 0],
+            cache,
+            start,
+            carrier.picture(latents[:, 0]),
+        )
+    shares = []
+    for given in (None, noise(), noise()):
+        start = carrier.carry(cache, controls[:, 1], given)
+        shares.append(float(start.known.mean()))
+        memory = replace(cache.memory, offscreen=start.offscreen[:, 0])
+        cache.restore(memory)
+    assert shares == [0.75, pytest.approx(shares[1]), 1.0]

@@ -1,0 +1,72 @@
+"""Outlook: what lies beside the picture is dreamed off-screen, before it comes into view.
+
+The picture lies in the middle of a larger whole (worldmodel.model.offscreen). Where a strip beside
+one of its edges is not known, a window of the picture's size is pushed out over that edge by half
+of it, and an outpainter dreams what of it nobody has seen. From then on that is known, and moves
+and comes into view like what the player has left behind.
+Shapes: b players, k of them, n latents of a frame, c latent channels, H W pixels of the picture,
+H' W' of the whole.
+"""
+
+import torch
+from torch import Tensor
+
+from worldmodel.model.offscreen import Margin
+from worldmodel.model.outpainter import Outpainter
+from worldmodel.model.tokenizer import PATCH, Tokenizer
+
+NEAR = 16  # pixels beside the picture that should be known: no frame moves by more
+ENOUGH = 0.75  # share of them at which nothing has to be dreamed
+
+
+Place = tuple[slice, slice]  # rows and columns of the whole
+
+
+class Outlook:
+    """outlook(whole [b 4 H' W'], noise [b n c]) -> a whole with the blindest side dreamed, if one
+    is in need. One side a call, so that a frame never waits long."""
+
+    def __init__(self, outpainter: Outpainter, tokenizer: Tokenizer, margin: Margin) -> None:
+        self.outpainter, self.tokenizer = outpainter, tokenizer
+        size = tokenizer.config.height, tokenizer.config.width
+        self.windows: list[Place] = []
+        self.strips: list[Place] = []
+        for axis in (0, 1):
+            push = min(margin[axis], size[axis] // 2) // PATCH * PATCH
+            if push < NEAR:
+                continue
+            for step, edge in ((-push, -NEAR), (push, size[axis])):
+                window, strip = (
+                    [slice(m, m + s) for m, s in zip(margin, size, strict=True)] for _ in "ab"
+                )
+                window[axis] = slice(margin[axis] + step, margin[axis] + step + size[axis])
+                strip[axis] = slice(margin[axis] + edge, margin[axis] + edge + NEAR)
+                self.windows.append(tuple(window))
+                self.strips.append(tuple(strip))
+
+    def __call__(self, whole: Tensor, noise: Tensor) -> Tensor:
+        if not self.strips:
+            return whole
+        shares = torch.stack([whole[:, 3, *at].mean(dim=(1, 2)) for at in self.strips], dim=1)
+        least, side = shares.min(dim=1)
+        players = (least < ENOUGH).nonzero()[:, 0].tolist()
+        if not players:
+            return whole
+        whole = whole.clone()
+        views = [whole[i, :, *self.windows[side[i]]] for i in players]
+        painted = self.paint(torch.stack(views), noise[players])
+        for view, found in zip(views, painted, strict=True):
+            view.copy_(found)
+        return whole
+
+    def paint(self, windows: Tensor, noise: Tensor) -> Tensor:
+        """Windows [k 4 H W] with all that is not known dreamed from noise [k n c]."""
+        pictures, known = windows[:, :3], windows[:, 3:]
+        start, share = self.outpainter.begun(self.tokenizer, pictures, known)
+        z, looks = noise, self.outpainter.config.looks
+        for i in range(looks):  # Euler's sampler (worldmodel.diffusion.samplers)
+            tau = i / looks
+            clean = self.outpainter(z, z.new_full((len(z),), tau), start, share)
+            z = z + (clean - z) / (looks - i)
+        dreamed = self.tokenizer.pictures(self.tokenizer.clamp(z)).float().clamp(0, 1)
+        return torch.cat([torch.where(known > 0, pictures, dreamed), torch.ones_like(known)], dim=1)
