@@ -8,6 +8,7 @@ from tiny import LATENTS, OUTPAINTER, TOKENIZER, outpainter, quick, tokenizer
 from worldmodel.errors import UserError
 from worldmodel.model.outpainter import Outpainter, OutpainterConfig
 from worldmodel.train.loop import train
+from worldmodel.train.objectives import outpainting
 from worldmodel.train.objectives.outpainting import Outpainting, partly_shown
 
 SIZE = TOKENIZER.height, TOKENIZER.width
@@ -40,7 +41,8 @@ def test_a_batch_is_a_function_of_seed_and_step():
         assert torch.equal(one, same) and not torch.equal(one, other)
 
 
-def test_what_is_shown_is_the_frame_and_what_is_hidden_is_its_edge_gone_on():
+def test_what_is_shown_is_the_frame_and_what_is_hidden_is_its_edge_gone_on(monkeypatch):
+    monkeypatch.setattr(outpainting, "AGAIN", 0)
     random, sides, begun = np.random.default_rng(0), set(), 0
     frame = random.integers(0, 256, (*SIZE, 3)).astype(np.uint8)
     for _ in range(200):
