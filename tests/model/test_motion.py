@@ -6,6 +6,7 @@ import pytest
 import torch
 from tiny import LATENTS, MOTION, MOVING_WORLD, clip, motion, stirred, tokenizer, world
 
+from worldmodel.diffusion.rollout import prefill
 from worldmodel.errors import UserError
 from worldmodel.model.cache import join, split
 from worldmodel.model.carrier import Carrier
@@ -251,6 +252,31 @@ def test_the_flow_of_a_clip_is_the_one_that_a_cache_remembers(network):
     torch.testing.assert_close(carrier.known_at(more, longer, at + 1), known, rtol=0, atol=0)
     whole = carrier.carry_clip(more, longer)
     torch.testing.assert_close(whole[:, -1], start.latents[:, 0], **CLOSE)
+
+
+def test_between_real_frames_the_flow_is_measured(network):
+    """In a cache that sees them and for clips, by two roads; dreams go on from their own."""
+    mover = motion(momentum=True, measured=True).requires_grad_(False)
+    carrier = Carrier(mover, tokenizer().requires_grad_(False))
+    latents, _, controls = clip(batch=2, frames=5)
+    cache = network.empty_cache(2)
+    prefill(network, cache, latents, controls, carrier)
+    pictures = [carrier.picture(latents[:, i]) for i in (3, 4)]
+    torch.testing.assert_close(cache.memory.flow, mover.measure(*pictures), **CLOSE)
+    at = torch.tensor([4])
+    torch.testing.assert_close(carrier.flow_at(latents, controls, at), cache.memory.flow, **CLOSE)
+    start = carrier.carry(cache, controls[:, 0])
+    longer, more = (torch.cat([x, x[:, :1]], dim=1) for x in (controls, latents))
+    torch.testing.assert_close(
+        carrier.carry_clip(more, longer)[:, -1], start.latents[:, 0], **CLOSE
+    )
+    network.commit(latents[:, 0], torch.ones(2), controls[:, 0], cache, start, pictures[0])
+    assert torch.equal(cache.memory.flow, start.flow[:, 0])
+
+
+def test_what_is_measured_needs_momentum():
+    with pytest.raises(UserError, match="set momentum too"):
+        motion(measured=True)
 
 
 def flow_of(x, y):

@@ -36,9 +36,11 @@ def loaded_moving(moving_folder) -> Engine:
 
 @pytest.fixture(scope="session")
 def loaded_keeping(tmp_path_factory) -> Engine:
-    """A world whose motion has momentum and keeps detail and what is off-screen."""
+    """A world whose motion has momentum and keeps detail and what is off-screen, some of it
+    dreamed."""
     folder, does = tmp_path_factory.mktemp("worlds") / "keeping", {"momentum": True, "detail": True}
-    return load_engine(save_world(folder, moving=True, offscreen=(1, 2), **does), speed="plain")
+    does |= {"measured": True, "offscreen": (2, 3), "outpainter": True}
+    return load_engine(save_world(folder, moving=True, **does), speed="plain")
 
 
 @pytest.fixture(params=["still", "moving", "keeping"])

@@ -29,14 +29,16 @@ MOTION = MotionConfig(
 )
 
 
-def save_world(folder, moving=False, seed=0, step=None, **how):
+def save_world(folder, moving=False, seed=0, step=None, outpainter=False, **how):
     """Write a world with or without a motion network, whose weights are always the same; another
-    `seed` gives another transformer, as if it had been trained on. `how` motion is otherwise."""
+    `seed` gives another transformer, as if it had been trained on. `how` motion is otherwise, and
+    an `outpainter` may dream what is off-screen."""
     torch.manual_seed(0)
     sizes = dataclasses.replace(MOTION, **how)
     motion = tiny.stirred(Motion(sizes)).eval() if moving else None
     world = dataclasses.replace(tiny.WORLD, history=MOTION.history if motion else 0)
     tokenizer = tiny.tokenizer()
+    painter = tiny.outpainter() if outpainter else None
     torch.manual_seed(seed)
     network = tiny.world(world)
     config = CheckpointConfig(
@@ -49,7 +51,7 @@ def save_world(folder, moving=False, seed=0, step=None, **how):
         tokenizer_hash=tokenizer_hash(tokenizer),
         world=world,
     )
-    save_checkpoint(folder, config, tokenizer, network, motion, step=step)
+    save_checkpoint(folder, config, tokenizer, network, motion, painter, step=step)
     for name, length in (("long-hall", tiny.WORLD.window + 2), ("short", 2)):
         if not (folder / "scenes" / name).exists():
             write_scene(folder / "scenes" / name, length)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from playing import save_world
 
-from worldmodel.checkpoint import MOTION, load_checkpoint
+from worldmodel.checkpoint import MOTION, OUTPAINTER, load_checkpoint, load_outpainter
 from worldmodel.configure import configure
 from worldmodel.errors import UserError
 
@@ -32,6 +32,20 @@ def test_another_motion_network_takes_its_place(moving, tmp_path):
     configure(moving, {}, {}, {"bend": 0.3}, other / MOTION)
     config = load_checkpoint(moving).motion.config
     assert config.momentum and config.bend == 0.3
+
+
+def test_an_outpainter_is_put_into_a_world_and_stays_there(moving, tmp_path):
+    painter = save_world(tmp_path / "other", moving=True, outpainter=True) / OUTPAINTER
+    with pytest.raises(UserError, match="keeps nothing off-screen; give --offscreen"):
+        configure(moving, {}, {}, {}, painted_by=painter)
+    with pytest.raises(UserError, match="has no outpainter"):
+        configure(moving, {}, {}, {}, looks=4)
+    configure(moving, {}, {}, {"offscreen": (0, 3)}, painted_by=painter, looks=4)
+    configure(moving, {"title": "Hall"}, {}, {})
+    world = load_checkpoint(moving)
+    assert world.outpainter.config.looks == 4 and world.config.title == "Hall"
+    kept = load_outpainter(painter).state_dict()
+    assert all(torch.equal(x, kept[k]) for k, x in world.outpainter.state_dict().items())
 
 
 def test_what_does_not_fit_is_a_sentence(moving, tmp_path):

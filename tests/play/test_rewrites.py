@@ -31,7 +31,7 @@ def moving(moving_folder):
 
 
 def nets(world):
-    return Networks(world.network, world.tokenizer, world.motion)
+    return Networks(world.network, world.tokenizer, world.motion, world.outpainter)
 
 
 def rollout(world, name, frames=32, scene=0, **settings):
@@ -55,8 +55,8 @@ def test_openvino_is_plain_over_a_whole_rollout(world, scene):
 
 @pytest.fixture
 def keeping(tmp_path):
-    """A world that keeps what is off-screen."""
-    folder = save_world(tmp_path / "keeping", moving=True, offscreen=(1, 2))
+    """A world that keeps what is off-screen, and dreams there."""
+    folder = save_world(tmp_path / "keeping", moving=True, offscreen=(2, 3), outpainter=True)
     return load_engine(folder, speed="plain").world
 
 

@@ -56,7 +56,10 @@ def test_latents_are_the_encoded_frames(recording):
     np.testing.assert_allclose(clips.latents[5:8], encoded.numpy(), rtol=2e-3, atol=2e-3)
 
 
-@pytest.mark.parametrize("how", [{}, {"offscreen": (1, 2)}])
+KINDS = [{}, {"offscreen": (1, 2)}, {"momentum": True, "measured": True}]
+
+
+@pytest.mark.parametrize("how", KINDS)
 def test_an_episode_is_carried_as_a_clip_is(store, how):
     clips, carrier = carried_through(store, **how)
     for episode in clips.store.episodes:

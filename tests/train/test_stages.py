@@ -5,15 +5,17 @@ import json
 
 import pytest
 import torch
-from tiny import MOTION, MOVING_WORLD, TOKENIZER, WORLD, quick
+from tiny import MOTION, MOVING_WORLD, OUTPAINTER, TOKENIZER, WORLD, quick
 
 from worldmodel.checkpoint import load_checkpoint, load_motion, load_tokenizer
+from worldmodel.configure import configure
 from worldmodel.data.clips import FrameStore
 from worldmodel.data.curation.curate import curate
 from worldmodel.data.curation.rules import Rules, Still
 from worldmodel.data.provenance import read_sources
 from worldmodel.errors import UserError
 from worldmodel.train.objectives.rectified_flow import FlowConfig
+from worldmodel.train.outpainting import train_outpainter
 from worldmodel.train.stages import train_motion, train_tokenizer, train_world
 
 SIZES = dataclasses.replace(WORLD, grid=(4, 4), latent_channels=1, controls=1)  # data decide these
@@ -90,6 +92,17 @@ def test_a_world_with_motion_is_trained_and_can_be_loaded(arrays, tokens, mover,
     kept = load_motion(mover / "motion.safetensors").state_dict()
     for name, tensor in world.motion.state_dict().items():
         assert torch.equal(tensor, kept[name]), name
+
+
+def test_an_outpainter_begins_with_a_world_and_is_put_into_it(arrays, tokens, mover, tmp_path):
+    train_world(arrays, tokens, tmp_path / "run", SIZES, quick(steps=1), FlowConfig(clip=8), mover)
+    world = tmp_path / "run" / "checkpoint"
+    sizes = dataclasses.replace(OUTPAINTER, grid=(4, 4), latent_channels=1)
+    config, out = quick(steps=2, bf16=False), tmp_path / "painter"
+    found = train_outpainter(arrays, tokens, out, sizes, config, world / "world.safetensors")
+    assert found.config == OUTPAINTER
+    configure(world, {}, {}, {"offscreen": (2, 3)}, painted_by=out / "outpainter.safetensors")
+    assert load_checkpoint(world).outpainter.config == OUTPAINTER
 
 
 def test_a_world_without_its_motion_network_is_refused_in_a_sentence(arrays, tokens, tmp_path):

@@ -92,11 +92,14 @@ class Carrier:
         padded = F.pad(controls, (0, 0, history - 1, 0))
         starts = [torch.zeros_like(latents[:, 0])]
         flow, around = self.motion.no_flow(len(latents)) if momentum else None, None
-        lag = latents.new_zeros(len(latents), 2)
+        lag, last = latents.new_zeros(len(latents), 2), None
         for i in range(1, latents.shape[1]):
             recent = padded[:, i : i + history].flip(1)
             before, earlier = latents[:, i - 1], latents[:, max(i - 2, 0)]
-            whole = self.whole(self.picture(before), around)
+            picture = self.picture(before)
+            if self.motion.config.measured and last is not None:
+                flow = self.motion.measure(last, picture)
+            whole, last = self.whole(picture, around), picture
             moved, _, _, went, _ = self.motion.carried(
                 self.tokenizer, before, earlier, whole, recent, flow
             )

@@ -28,6 +28,7 @@ ACROSS = 0.7  # share of the frames whose left or right is hidden; of the others
 LEAST, MOST = 0.3, 0.95  # share of a frame's width or height that is shown
 AGAIN = 0.3  # share of the frames that show something of the hidden side, seen before
 SOFT = 0.5  # share of the frames whose shown part is blurred, as dreams are
+BLURS = (2, 4, 8)  # pixels to a side that become one
 NOISE = 0.1  # on the shown latents, in deviations, at most
 PURE = 0.2  # share of the frames that are all noise
 
@@ -59,9 +60,7 @@ class Outpainting:
         frames = store.frames[rows]
         shown, known = zip(*(partly_shown(frame, random) for frame in frames), strict=True)
         pictures = to_float(torch.from_numpy(np.stack(shown)))
-        softness = torch.from_numpy(random.random(len(rows)) * (random.random(len(rows)) < SOFT))
-        blurred = F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-        pictures = pictures + softness.float().view(-1, 1, 1, 1) * (blurred - pictures)
+        pictures = softened(pictures, random)
         share = torch.from_numpy(np.stack(known)).float()[:, None]
         return torch.from_numpy(latents[rows]).float(), pictures, share
 
@@ -123,6 +122,21 @@ def denoiser(network: Outpainter, start: Tensor, known: Tensor):
         return network(z, z.new_full((len(z),), tau), start, known)
 
     return denoise
+
+
+def softened(pictures: Tensor, random: np.random.Generator) -> Tensor:
+    """Pictures [b 3 H W], of which some are more or less blurred."""
+    found, size = pictures.clone(), pictures.shape[-2:]
+    kind = random.choice(
+        len(BLURS) + 1, len(pictures), p=[1 - SOFT, *[SOFT / len(BLURS)] * len(BLURS)]
+    )
+    for i, pixels in enumerate(BLURS, 1):
+        chosen = torch.from_numpy(kind == i)
+        weight = torch.from_numpy(random.random((int(chosen.sum()), 1, 1, 1))).float()
+        sharp = pictures[chosen]
+        blurred = F.interpolate(F.avg_pool2d(sharp, pixels), size=size, mode="bilinear")
+        found[chosen] = sharp + weight * (blurred - sharp)
+    return found
 
 
 def partly_shown(frame: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
