@@ -66,6 +66,7 @@ MOTION = {
 }
 PHOTOMETRIC = {
     "stays": "weight of what is lost where a picture had better not been moved",
+    "rigid": "weight of the differences of neighbouring flow vectors: what cannot tell goes along",
     "rounds": "frames that a network with momentum is moved in a row",
 }
 WORLD = {

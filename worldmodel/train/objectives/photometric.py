@@ -36,20 +36,23 @@ class PhotometricConfig:
     """What is weighed beside the error of the moved picture."""
 
     stays: float = 0.0  # what a picture loses where it had better not been moved
+    rigid: float = 0.0  # differences of neighbouring flow vectors
     rounds: int = ROUNDS  # frames that a network with momentum is moved in a row
 
     def __post_init__(self) -> None:
         if self.rounds < 1:
             raise UserError(f"rounds must be at least 1, found {self.rounds}")
-        if not 0 <= self.stays < float("inf"):
-            raise UserError(f"stays must be a weight of 0 or more, found {self.stays}")
+        for name in ("stays", "rigid"):
+            if not 0 <= vars(self)[name] < float("inf"):
+                raise UserError(f"{name} must be a weight of 0 or more, found {vars(self)[name]}")
 
 
 class Photometric:
     """Pairs of frames with the keys that led from one to the other, which must be known.
 
     A small thing that stays while the world passes by behind it counts little in the mean, and is
-    carried off with it unless `weighed.stays` is above 0.
+    carried off with it unless `weighed.stays` is above 0. Stripes that are pushed along themselves
+    look the same, and are left behind by what they belong to unless `weighed.rigid` is above 0.
     Of the keys before, those that are unknown (NaN) count as not held.
     """
 
@@ -59,7 +62,7 @@ class Photometric:
         motion: MotionConfig, weighed: PhotometricConfig = PhotometricConfig(),
     ) -> None:  # fmt: skip
         self.store, self.latents, self.history = store, latents, motion.history
-        self.stays = weighed.stays
+        self.stays, self.rigid = weighed.stays, weighed.rigid
         self.seed, self.frames_per_step = config.seed, config.batch
         self.tokenizer, self.momentum = tokenizer, motion.momentum
         self.measured = flow_size(motion) if motion.measured else None
@@ -126,18 +129,21 @@ class Photometric:
         pictures, seen, keys, *led = batch
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         seen = seen + NOISE * torch.randn(seen.shape, generator=draw)
-        match, bent, off, torn, before = [], [], [], [], pictures[:, 0]
+        match, bent, off, torn, uneven, before = [], [], [], [], [], pictures[:, 0]
         rounds = self.moved_on(network, pictures, seen, keys, *led)
         for i, (picture, true, flow) in enumerate(rounds):
             error, unmoved = ((x - pictures[:, i + 1]) * true for x in (picture, before))
             match.append(sum(F.avg_pool2d(error, scale).abs().mean() for scale in SCALES))
             bent.append(sum(flow.diff(n=2, dim=dim).abs().mean() for dim in (-2, -1)))
+            uneven.append(sum(flow.diff(dim=dim).abs().mean() for dim in (-2, -1)))
             off.append(error.detach().abs().mean())
             torn.append(worse(error, unmoved))
             before = picture.detach()
-        match, bent, off, torn = (sum(each) / self.rounds for each in (match, bent, off, torn))
+        match, bent, off, torn, uneven = (
+            sum(each) / self.rounds for each in (match, bent, off, torn, uneven)
+        )
         values = {"l1": off, "bent": bent.detach(), "torn": torn.detach()}
-        return match + BENT * bent + self.stays * torn, values
+        return match + BENT * bent + self.stays * torn + self.rigid * uneven, values
 
     @torch.no_grad()
     def validate(self, network: Motion) -> dict[str, float]:
