@@ -1,5 +1,7 @@
 """Off-screen memory: what left the picture comes back, and only what was seen is known."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny import LATENTS, MOVING_WORLD, TOKENIZER, clip, motion, tokenizer, world
@@ -9,7 +11,7 @@ from worldmodel.model import offscreen
 from worldmodel.model.cache import join, split
 from worldmodel.model.carrier import Carrier
 from worldmodel.model.motion import MotionConfig
-from worldmodel.model.warp import inside, sources
+from worldmodel.model.warp import centres, inside, sources
 
 SIZE, MARGIN = (TOKENIZER.height, TOKENIZER.width), (8, 16)  # pixels
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
@@ -91,6 +93,41 @@ def test_what_is_off_screen_keeps_up_with_the_flow():
     assert (lag.abs() <= 0.5).all()
 
 
+def turned(x, y):
+    """What turning by x and nodding by y pixels at the picture's middle does [1 2 4 12], in pixels,
+    at a field of view of ninety degrees."""
+    right, down = centres(4, 12)[0]
+    down = SIZE[0] / SIZE[1] * down
+    across = x * (1 + right**2) + y * right * down
+    return torch.stack([across, y * (1 + down**2) + x * right * down])[None]
+
+
+def test_a_turn_goes_not_astray_and_a_step_forward_does():
+    turns = offscreen.turns((4, 12), SIZE[0] / SIZE[1])
+    assert offscreen.astray(turned(9.0, -4.0), turns) < 1e-4
+    forward = 3 * centres(4, 12)
+    assert offscreen.astray(forward, turns) > 1
+    both = offscreen.astray(torch.cat([turned(9.0, 1.0) + forward, forward]), turns)
+    torch.testing.assert_close(both[0], both[1])
+
+
+def test_what_is_off_screen_is_forgotten_when_the_flow_has_gone_astray():
+    """A quarter of what can be believed is used up in each frame."""
+    mover, forward = motion(offscreen=(1, 2)), 0.1 * centres(4, 12)
+    half = torch.tensor([SIZE[1] / 2, SIZE[0] / 2]).view(1, 2, 1, 1)
+    gone = float(offscreen.astray(forward * half, mover.turns))
+    mover.config = replace(mover.config, astray=4 * gone + 1e-3)
+    whole, lag, seen = torch.ones(1, 4, 32, 80), torch.zeros(1, 2), []
+    for _ in range(6):
+        whole, lag = mover.shift(whole, forward, lag)
+        seen.append(float(whole[0, 3, 16, 40]))
+    assert seen == pytest.approx([7 / 8, 6 / 8, 5 / 8, 4 / 8, 0, 0], abs=1e-3)
+    whole = torch.ones(1, 4, 32, 80)
+    for _ in range(9):
+        whole, lag = mover.shift(whole, turned(0.01, 0.0) / half, lag)
+    assert whole[0, 3, 16, 40] == pytest.approx(1, abs=1e-3)
+
+
 def test_players_are_shifted_each_their_own_way():
     wholes = torch.rand(3, 4, 8, 10)
     ways = torch.tensor([[2.0, 0.0], [-3.0, 1.0], [40.0, 0.0]])
@@ -165,5 +202,5 @@ def test_players_share_a_batch_and_keep_what_each_has_seen(network, carrier):
 
 
 def test_sizes_below_nothing_are_refused_in_a_sentence():
-    with pytest.raises(UserError, match="offscreen at least 0"):
+    with pytest.raises(UserError, match="offscreen and astray at least 0"):
         MotionConfig(offscreen=(0, -1))

@@ -43,7 +43,7 @@ def configure(parser: ArgumentParser) -> Run:
     parser.add_argument("--outpainter", type=Path, help=text)
     text = "looks of its outpainter at what it dreams"
     parser.add_argument("--looks", type=int, metavar="N", help=text)
-    kept = {name: MOTION[name] for name in ("detail", "bend", "offscreen")}
+    kept = {name: MOTION[name] for name in ("detail", "bend", "offscreen", "astray")}
     add_changes(parser.add_argument_group("its motion"), MotionConfig(), kept, "usually ")
     add_changes(parser.add_argument_group("play"), PlayConfig(), PLAY, "usually ")
 

@@ -62,6 +62,7 @@ MOTION = {
     "detail": "whether what it moves keeps its detail, however blurred the latents",
     "bend": "mistrust a flow where it bends by more, in pixels a pixel; 0 trusts every flow",
     "offscreen": "rows and columns of latents on each side that are kept when out of view",
+    "astray": "pixels by which flows may depart from a turn until that is forgotten; 0: never",
     "code": "numbers that the controls become",
 }
 PHOTOMETRIC = {

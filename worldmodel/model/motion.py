@@ -40,7 +40,8 @@ class MotionConfig:
     With `detail` what is moved keeps its texture (worldmodel.model.detail). Where the flow bends by
     more than `bend`, it passes by an edge of something that moves otherwise and smears it: such
     places count as not known. 0 trusts every flow. So many rows and columns of latents around the
-    picture are kept `offscreen` (worldmodel.model.offscreen).
+    picture are kept `offscreen` (worldmodel.model.offscreen), until flows have gone `astray`
+    by so many pixels; 0 never forgets.
     """
 
     grid: tuple[int, int] = (12, 16)
@@ -55,6 +56,7 @@ class MotionConfig:
     detail: bool = False
     bend: float = 0.0  # pixels a pixel
     offscreen: tuple[int, int] = (0, 0)
+    astray: float = 0.0  # pixels by which a flow may depart from a turn until that is forgotten
 
     @property
     def margin(self) -> Margin | None:
@@ -65,11 +67,11 @@ class MotionConfig:
     def __post_init__(self) -> None:
         if (
             min(self.history, self.features, self.blocks, self.code) < 1
-            or min(self.bend, *self.offscreen) < 0
+            or min(self.bend, self.astray, *self.offscreen) < 0
         ):
             raise UserError(
-                "all sizes of the motion network must be at least 1, bend and offscreen at least "
-                f"0, found {self}"
+                "all sizes of the motion network must be at least 1, bend, offscreen and astray "
+                f"at least 0, found {self}"
             )
         if self.measured and not self.momentum:
             raise UserError("measured is the flow that momentum goes on from; set momentum too")
@@ -103,6 +105,8 @@ class Motion(nn.Module):
             for zero in (self.felt.weight, self.lasting.weight, self.lasting.bias):
                 nn.init.zeros_(zero)
         self.register_buffer("places", centres(h, w), persistent=False)
+        turns = offscreen.turns(flow_size(config), h / w)
+        self.register_buffer("turns", turns, persistent=False)
 
     def forward(
         self, latent: Tensor, earlier: Tensor, recent: Tensor, before: Tensor | None = None
@@ -176,8 +180,12 @@ class Motion(nn.Module):
         """A whole [b 4 H' W'] after a flow [b 2 h' w'], and the pixels [b 2] by which what is
         off-screen lags behind; it did by `lag` before."""
         height, width = (PATCH * cells for cells in self.config.grid)
-        half = torch.tensor([width / 2, height / 2], device=flow.device)
-        return offscreen.shifted(whole, flow.flatten(2).contiguous().median(-1).values * half + lag)
+        half = torch.tensor([width / 2, height / 2], device=flow.device).view(1, 2, 1, 1)
+        way = flow * half
+        if self.config.astray:
+            share = offscreen.astray(way, self.turns) / self.config.astray
+            whole = offscreen.doubted(whole, share)
+        return offscreen.shifted(whole, way.flatten(2).contiguous().median(-1).values + lag)
 
     def begun(
         self, tokenizer: Tokenizer, moved: Tensor, flow: Tensor

@@ -5,6 +5,8 @@ again expects the wall that was there. So the last picture lies in the middle of
 which the flow takes the next one. What is not in view moves along as one piece, by the median of
 the flow and by whole pixels only, so that it is still sharp after a hundred frames; what is left
 over is made up for later. What comes into view has to be dreamed only where nobody has seen it yet.
+One piece is right for a level that scrolls and for a head that turns. For one who walks, near
+things pass far ones, and what was beside him is soon somewhere else: it can be forgotten.
 Shapes: b pictures, H W pixels of the picture, H' W' of the whole, h' w' flow vectors.
 """
 
@@ -13,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from worldmodel.model.detail import sharpened
-from worldmodel.model.warp import inside, sampled
+from worldmodel.model.warp import centres, inside, sampled
 
 Margin = tuple[int, int]  # pixels above and below, pixels left and right
 
@@ -21,7 +23,7 @@ Margin = tuple[int, int]  # pixels above and below, pixels left and right
 def nothing(like: Tensor, size: tuple[int, int], margin: Margin) -> Tensor:
     """The whole [b 4 H' W'] of b players who have seen nothing yet; `like` is [b ...] of them.
 
-    Its last channel says which places are known, 0 or 1.
+    Its last channel says which places are known, 0 or, the more certain, one half to 1.
     """
     height, width = (pixels + 2 * beside for pixels, beside in zip(size, margin, strict=True))
     return like.new_zeros(len(like), 4, height, width)
@@ -56,6 +58,33 @@ def moved(whole: Tensor, at: Tensor, margin: Margin, *, sharply: bool) -> Tensor
     known = (linear[:, 3:] >= 0.5).to(whole.dtype) * inside(at)
     colours = sharpened(linear[:, :3], whole[:, :3], at) if sharply else linear[:, :3]
     return torch.cat([colours, known], dim=1)
+
+
+def turns(size: tuple[int, int], ratio: float) -> Tensor:
+    """What a turned or pushed camera does to a picture of such a `ratio` of height to width, at the
+    places of a flow of `size` h' w': for x and for y orthonormal rows [2 3 h'w'] that span it.
+
+    A turn moves x by 1 + x^2 and y by xy, a nod y by 1 + y^2 and x by xy, in focal lengths (Horn,
+    Robot Vision, 1986, section 17.2).
+    """
+    x, y = centres(*size)[0].flatten(1)
+    y = ratio * y
+    bases = [torch.stack([torch.ones_like(x), own * own, x * y], dim=1) for own in (x, y)]
+    return torch.stack([torch.linalg.qr(basis).Q.T for basis in bases])
+
+
+def astray(way: Tensor, turns: Tensor) -> Tensor:
+    """By how many pixels [b] a flow in pixels [b 2 h' w'] departs from any turn, on average."""
+    way = way.flatten(2)
+    along = torch.einsum("b v n, v k n -> b v k", way, turns)
+    return (way - torch.einsum("b v k, v k n -> b v n", along, turns)).norm(dim=1).mean(dim=1)
+
+
+def doubted(whole: Tensor, share: Tensor) -> Tensor:
+    """A whole of which such a share [b] of what can be believed is used up; what was 1 is forgotten
+    when all is."""
+    known = whole[:, 3:] - share.view(-1, 1, 1, 1) / 2
+    return torch.cat([whole[:, :3], torch.where(known >= 0.5, known, 0.0)], dim=1)
 
 
 def shifted(whole: Tensor, way: Tensor) -> tuple[Tensor, Tensor]:

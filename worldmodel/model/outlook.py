@@ -47,7 +47,8 @@ class Outlook:
     def __call__(self, whole: Tensor, noise: Tensor) -> Tensor:
         if not self.strips:
             return whole
-        shares = torch.stack([whole[:, 3, *at].mean(dim=(1, 2)) for at in self.strips], dim=1)
+        seen = (whole[:, 3] > 0).float()
+        shares = torch.stack([seen[:, *at].mean(dim=(1, 2)) for at in self.strips], dim=1)
         least, side = shares.min(dim=1)
         players = (least < ENOUGH).nonzero()[:, 0].tolist()
         if not players:
@@ -61,7 +62,7 @@ class Outlook:
 
     def paint(self, windows: Tensor, noise: Tensor) -> Tensor:
         """Windows [k 4 H W] with all that is not known dreamed from noise [k n c]."""
-        pictures, known = windows[:, :3], windows[:, 3:]
+        pictures, known = windows[:, :3], (windows[:, 3:] > 0).float()
         start, share = self.outpainter.begun(self.tokenizer, pictures, known)
         z, looks = noise, self.outpainter.config.looks
         for i in range(looks):  # Euler's sampler (worldmodel.diffusion.samplers)

@@ -69,7 +69,8 @@ def carry_frames(
     """
     kept = "-detail" if motion.config.detail else ""
     if motion.config.margin:
-        kept += "-kept{}x{}-bend{:g}".format(*motion.config.offscreen, motion.config.bend)
+        how = *motion.config.offscreen, motion.config.bend, motion.config.astray
+        kept += "-kept{}x{}-bend{:g}-astray{:g}".format(*how)
     key = f"{tokenizer_hash(tokenizer)}-{tokenizer_hash(motion)}{kept}"
     return fill_store(store, Carrying(store, latents, Carrier(motion, tokenizer), config).rows, key)
 
