@@ -216,12 +216,11 @@ def test_a_late_frame_is_made_of_tensors_of_the_same_size_as_an_early_one(either
         steps = sorted((e.name, str(e.input_shapes)) for e in seen.events() if "aten" in e.name)
         return steps, {n: v.shape for n, v in ring(engine).items()}, sorted(vars(engine))
 
-    at = {}
+    at, memory = {}, engine.cache.memory
     for frame in (100, 1000):
-        count = torch.full_like(engine.cache.memory.count, frame)
-        engine.cache.restore(dataclasses.replace(engine.cache.memory, count=count))
+        count = torch.full_like(memory.count, frame)
+        engine.cache.restore(dataclasses.replace(memory, count=count))
         engine.frame_index = frame
-        engine.step(keys(1)[0])
         at[frame] = work()
     assert at[100] == at[1000]
 
