@@ -108,6 +108,14 @@ def test_another_motion_network_has_its_own_file(recording):
     assert np.array_equal(again, clips.carried)
 
 
+def test_measured_flows_have_their_own_file_too(store):
+    """The weights are the same; what they are told is not."""
+    guessed, measured = (
+        carried_through(store, momentum=True, measured=how)[0].carried for how in (False, True)
+    )
+    assert not np.array_equal(guessed, measured)
+
+
 def test_clips_are_drawn_with_and_without_motion(recording):
     clips, _ = recording
     parts = clips.draw(np.array([0, 11]), 4)

@@ -18,7 +18,6 @@ from worldmodel.model.tokenizer import PATCH, Tokenizer
 NEAR = 16  # pixels beside the picture that should be known: no frame moves by more
 ENOUGH = 0.75  # share of them at which nothing has to be dreamed
 
-
 Place = tuple[slice, slice]  # rows and columns of the whole
 
 
@@ -36,9 +35,8 @@ class Outlook:
             if push < NEAR:
                 continue
             for step, edge in ((-push, -NEAR), (push, size[axis])):
-                window, strip = (
-                    [slice(m, m + s) for m, s in zip(margin, size, strict=True)] for _ in "ab"
-                )
+                window = [slice(m, m + s) for m, s in zip(margin, size, strict=True)]
+                strip = window.copy()
                 window[axis] = slice(margin[axis] + step, margin[axis] + step + size[axis])
                 strip[axis] = slice(margin[axis] + edge, margin[axis] + edge + NEAR)
                 self.windows.append(tuple(window))

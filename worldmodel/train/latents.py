@@ -67,7 +67,7 @@ def carry_frames(
 
     An episode's first frame has no predecessor; its row holds zeros.
     """
-    kept = "-detail" if motion.config.detail else ""
+    kept = "".join(f"-{how}" for how in ("detail", "measured") if getattr(motion.config, how))
     if motion.config.margin:
         how = *motion.config.offscreen, motion.config.bend, motion.config.astray
         kept += "-kept{}x{}-bend{:g}-astray{:g}".format(*how)
