@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import threading
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from tiny import quick, tokenizer, world
 from worldmodel.errors import UserError
 from worldmodel.train.log import RunLog
 from worldmodel.train.optimiser import make_optimisers
-from worldmodel.train.state import load_state, save_state
+from worldmodel.train.state import load_state, save_state, state_note
 
 
 def updates(network, optimisers, count):
@@ -74,6 +75,17 @@ def test_what_a_killed_save_left_behind_does_no_harm(saved):
     assert load_state(path, *parts) == 3
     save_state(path, 4, *parts)
     assert load_state(path, *parts) == 4
+
+
+def test_a_state_is_opened_once_to_be_read(saved, tmp_path):
+    """Opened twice, it could be replaced in between. A pipe can be read only once."""
+    state, pipe = saved[0].read_bytes(), tmp_path / "pipe"
+    header = state[: 8 + int.from_bytes(state[:8], "little")]
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[header], daemon=True)
+    writer.start()
+    assert state_note(pipe) == {"step": 3, "meter": {}}
+    writer.join()
 
 
 def test_a_damaged_state_is_refused_in_a_sentence(saved):

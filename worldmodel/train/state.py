@@ -23,6 +23,7 @@ from worldmodel.train.shards import read_shards, shard_sizes, shards_note, write
 Optimisers = list[torch.optim.Optimizer]
 STATE = "state.safetensors"
 MOMENT = "moment."
+LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
 
 
 def save_state(
@@ -108,14 +109,18 @@ def saved_step(run: Path) -> int:
 
 
 def state_note(path: Path) -> dict[str, Any]:
-    """`step` and `meter` of a state. Raises UserError when it can't be read."""
+    """`step` and `meter` of a state. Raises UserError when it can't be read.
+
+    A file is opened once, so that one which is being replaced is read before or after.
+    """
     if path.is_dir():
         return shards_note(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            note = file.metadata()
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")  # safetensors: a length, then JSON
+            note = json.loads(file.read(min(length, LONGEST_HEADER)))["__metadata__"]
         return {"step": int(note["step"]), "meter": json.loads(note.get("meter", "{}"))}
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path} is no training state for this configuration ({error}); "
             "choose another run folder, or delete it to begin again"
