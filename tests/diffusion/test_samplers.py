@@ -207,6 +207,20 @@ def test_a_warm_start_takes_as_many_looks_as_a_cold_one(steps, levels):
     assert looks == pytest.approx(levels)
 
 
+@pytest.mark.parametrize("steps", [2, 4])
+def test_where_all_is_known_the_first_look_is_spared(steps):
+    looks = []
+
+    def denoise(z, tau, jump):
+        looks.append(tau)
+        return 2 * z + tau
+
+    spared = warm(denoise, steps, [1.0, 1.0])
+    assert len(looks) == steps - 1
+    half = warm(denoise, steps, [1.0, 0.0])  # places do not see each other here
+    assert torch.equal(spared[:, 0], half[:, 0])
+
+
 def test_what_is_known_begins_there_and_what_is_not_with_the_first_guess():
     seen = []
 

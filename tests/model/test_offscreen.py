@@ -119,12 +119,12 @@ def test_what_is_off_screen_is_forgotten_when_the_flow_has_gone_astray():
     mover.config = replace(mover.config, astray=4 * gone + 1e-3)
     whole, lag, seen = torch.ones(1, 4, 32, 80), torch.zeros(1, 2), []
     for _ in range(6):
-        whole, lag = mover.shift(whole, forward, lag)
+        whole, lag = mover.shift(mover.believed(whole, forward), forward, lag)
         seen.append(float(whole[0, 3, 16, 40]))
     assert seen == pytest.approx([7 / 8, 6 / 8, 5 / 8, 4 / 8, 0, 0], abs=1e-3)
-    whole = torch.ones(1, 4, 32, 80)
+    whole, turn = torch.ones(1, 4, 32, 80), turned(0.01, 0.0) / half
     for _ in range(9):
-        whole, lag = mover.shift(whole, turned(0.01, 0.0) / half, lag)
+        whole, lag = mover.shift(mover.believed(whole, turn), turn, lag)
     assert whole[0, 3, 16, 40] == pytest.approx(1, abs=1e-3)
 
 

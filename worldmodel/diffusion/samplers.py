@@ -88,13 +88,14 @@ def sample_warm(
     """Begin at `level` with what is known of the result, noised (SDEdit, arXiv 2108.01073).
 
     `start` [b n c] is known as far as `known` [b n] says, 0..1; the rest is filled in by a first
-    look at pure noise, which is one of the looks that `times` has. With a single look all of
-    `start` is taken. From the mean of what might be, textures would have to be made up; begun so,
-    those that are there stay.
+    look at pure noise, which is one of the looks that `times` has and spared where nothing has to
+    be filled in. With a single look all of `start` is taken. From the mean of what might be,
+    textures would have to be made up; begun so, those that are there stay.
     """
     if len(times) > 2:
-        guess = denoise(noise, 0.0, level)
-        start = guess + known[..., None] * (start - guess)
+        if (known < 1).any():
+            guess = denoise(noise, 0.0, level)
+            start = guess + known[..., None] * (start - guess)
         times = times[:-1]
     begun = level * start + (1 - level) * noise
     jumps = len(times) - 1

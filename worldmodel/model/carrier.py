@@ -59,14 +59,14 @@ class Carrier:
             unseen, lag = last.new_zeros(len(last), 1, 0), last.new_zeros(len(last), 1, 2)
             return Carried(last, tau, known, never, last, flow, unseen, nothing, lag)
         recent = torch.cat([controls[:, None], memory.recent[:, : history - 1]], dim=1)
-        whole = self.whole(memory.picture, memory.offscreen)
+        given = self._given(memory.picture, memory.flow, memory.offscreen)
         if self.outlook and noise is not None:
-            whole = self.outlook(whole, noise)
-        given = [memory.latent, memory.earlier, whole, recent]
-        if self.motion.config.momentum:
-            given.append(memory.flow)
-        latents, known, moves, flow, moved = self.motion.carried(self.tokenizer, *given)
-        around, lag = self._after(whole, flow, memory.lag)
+            given[-1] = self.outlook(self.whole(memory.picture, memory.offscreen), noise)
+        carried = self.motion.carried(
+            self.tokenizer, memory.latent, memory.earlier, memory.picture, recent, *given
+        )
+        latents, known, moves, flow, moved = carried[:5]
+        around, lag = self._after(carried, memory.lag)
         if not self.motion.config.momentum:
             flow = flow.new_zeros(len(flow), 0)  # not to be remembered
         parts = latents, torch.ones_like(memory.tau), known, moves, memory.latent, flow, moved
@@ -80,32 +80,40 @@ class Carrier:
             return carried
         return carried._replace(flow=self.motion.measure(before, picture)[:, None])
 
-    def _after(self, whole: Tensor, flow: Tensor, lag: Tensor) -> tuple[Tensor, Tensor]:
-        """What is around the next picture [b 4 H' W'] and its lag; [b 0] where it is not kept."""
+    def _given(self, picture: Tensor, flow: Tensor | None, around: Tensor | None) -> list[Tensor]:
+        """What `Motion.carried` is given last, for a picture [b 3 H W]; None is nothing yet."""
+        given = []
+        if self.motion.config.momentum:
+            given.append(self.motion.no_flow(len(picture)) if flow is None else flow)
         if self.motion.config.margin:
-            return self.motion.shift(whole, flow, lag)
-        return whole.new_zeros(len(whole), 0), lag
+            given.append(self.nothing(picture) if around is None else around)
+        return given
+
+    def _after(self, carried: tuple[Tensor, ...], lag: Tensor) -> tuple[Tensor, Tensor]:
+        """What is around the next picture [b 4 H' W'] and its lag, of what `Motion.carried` found;
+        [b 0] where it is not kept."""
+        if not self.motion.config.margin:
+            return carried[0].new_zeros(len(carried[0]), 0), lag
+        flow, whole = carried[3], carried[5]
+        return self.motion.shift(whole, flow, lag)
 
     def carry_clip(self, latents: Tensor, controls: Tensor) -> Tensor:
         """What each frame of a clip [b t n c] starts from under controls [b t m]; zeros first."""
-        history, momentum = self.motion.config.history, self.motion.config.momentum
+        history = self.motion.config.history
         padded = F.pad(controls, (0, 0, history - 1, 0))
         starts = [torch.zeros_like(latents[:, 0])]
-        flow, around = self.motion.no_flow(len(latents)) if momentum else None, None
-        lag, last = latents.new_zeros(len(latents), 2), None
+        flow, around, last = None, None, None
+        lag = latents.new_zeros(len(latents), 2)
         for i in range(1, latents.shape[1]):
             recent = padded[:, i : i + history].flip(1)
             before, earlier = latents[:, i - 1], latents[:, max(i - 2, 0)]
             picture = self.picture(before)
             if self.motion.config.measured and last is not None:
                 flow = self.motion.measure(last, picture)
-            whole, last = self.whole(picture, around), picture
-            moved, _, _, went, _ = self.motion.carried(
-                self.tokenizer, before, earlier, whole, recent, flow
-            )
-            around, lag = self._after(whole, went, lag)
-            flow = went if momentum else None
-            starts.append(moved)
+            given = self._given(picture, flow, around)
+            carried = self.motion.carried(self.tokenizer, before, earlier, picture, recent, *given)
+            (around, lag), flow, last = self._after(carried, lag), carried[3], picture
+            starts.append(carried[0])
         return torch.stack(starts, dim=1)
 
     def carry_at(self, latents: Tensor, controls: Tensor, at: Tensor) -> tuple[Tensor, ...]:
@@ -113,9 +121,10 @@ class Carrier:
         [b t m], as [b*k ...]. Before a clip its first frame stood still and no key was held; what
         is off-screen is not known.
         """
-        before, *told = self._told(latents, controls, at)
-        picture = self.whole(self.picture(before), None)
-        return self.motion.carried(self.tokenizer, before, told[0], picture, *told[1:])
+        before, earlier, recent, flow = self._told(latents, controls, at)
+        picture = self.picture(before)
+        given = self._given(picture, flow, None)
+        return self.motion.carried(self.tokenizer, before, earlier, picture, recent, *given)[:5]
 
     def known_at(
         self, latents: Tensor, controls: Tensor, at: Tensor, *, bends: bool = False
@@ -160,10 +169,10 @@ class Carrier:
 
         With `carried`, what it started from, it keeps the detail of the one before.
         """
-        decoded = self.tokenizer.pictures(latent).float().clamp(0, 1)
         if not self.motion.config.detail or carried is None or carried.picture.ndim < 5:
-            return decoded
-        return self.motion.shown(decoded, carried.picture[:, 0], carried.known[:, 0])
+            return self.tokenizer.pictures(latent).float().clamp(0, 1)
+        moved, known = carried.picture[:, 0], carried.known[:, 0]
+        return self.motion.picture(self.tokenizer, latent, moved, known)
 
     def nothing(self, like: Tensor) -> Tensor:
         """What is off-screen [b 4 H' W'] for b players, `like` [b ...], who have seen nothing yet;

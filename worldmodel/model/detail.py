@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from worldmodel.model.warp import sampled
+from worldmodel.model.warp import enlarged, sampled
 
 AGREE = 0.2  # distance of two colours, in 0..1 each, at which detail is given up
 SHARP = 2 / 3  # of PyTorch's cubic kernel (a = -0.75); with the linear one it is Catmull-Rom's
@@ -23,7 +23,7 @@ def with_detail(decoded: Tensor, moved: Tensor, known: Tensor, grid: tuple[int, 
     size = decoded.shape[-2:]
     coarse, before = (F.adaptive_avg_pool2d(picture, grid) for picture in (decoded, moved))
     known = (known >= 1).to(decoded.dtype).view(-1, 1, *grid)
-    shift, known = (F.interpolate(x, size=size, mode="bilinear") for x in (coarse - before, known))
+    shift, known = (enlarged(x, size) for x in (coarse - before, known))
     detailed = moved + shift
     apart = (shift.square() + (detailed - decoded).square()).sum(dim=1, keepdim=True)
     weight = known * torch.exp(-apart / (2 * AGREE**2))

@@ -153,19 +153,25 @@ class Motion(nn.Module):
         return measured(before, after, flow_size(self.config))
 
     def carried(
-        self, tokenizer: Tokenizer, latent: Tensor, earlier: Tensor, pictures: Tensor,
-        recent: Tensor, before: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-        """Pictures [b 3 H W], those of `latent`, moved along the flow: their latents [b n c], the
+        self, tokenizer: Tokenizer, latent: Tensor, earlier: Tensor, picture: Tensor,
+        recent: Tensor, *before: Tensor,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
+        """A picture [b 3 H W], that of `latent`, moved along the flow: its latents [b n c], the
         share [b n] of each latent's place that is known from the picture, the mean way [b] in
-        pixels, the flow [b 2 h' w'] and the moved pictures.
+        pixels, the flow [b 2 h' w'] and the moved picture.
 
-        With what is kept off-screen, pictures are wholes [b 4 H' W'].
+        `before` is, with momentum, the last flow, and where off-screen memory is kept what is
+        around the picture [b 4 H' W']; what of that is still believed comes back as the sixth.
         """
-        flow = self(latent, earlier, recent, before)
-        moved = self.move(pictures.float(), flow)
+        around = before[-1] if self.config.margin else None
+        flow = self(latent, earlier, recent, before[0] if self.config.momentum else None)
+        whole = picture.float()
+        if around is not None:
+            whole = offscreen.around(whole, around, self.config.margin)
+        moved = self.move(whole, flow)
         latents, known, moves = self.begun(tokenizer, moved, flow)
-        return latents, known, moves, flow, moved[:, :3]
+        found = latents, known, moves, flow, moved[:, :3]
+        return found if around is None else (*found, self.believed(whole, flow))
 
     def move(self, pictures: Tensor, flow: Tensor) -> Tensor:
         """Pictures [b 3 H W] moved along the flow [b 2 h' w'], or of wholes [b 4 H' W'] what comes
@@ -176,24 +182,31 @@ class Motion(nn.Module):
             return (sampled_sharply if sharply else sampled)(pictures, at)
         return offscreen.moved(pictures, at, margin, sharply=sharply)
 
+    def believed(self, whole: Tensor, flow: Tensor) -> Tensor:
+        """What of a whole [b 4 H' W'] can still be believed after a flow [b 2 h' w']."""
+        if not self.config.astray:
+            return whole
+        share = offscreen.astray(self._way(flow), self.turns) / self.config.astray
+        return offscreen.doubted(whole, share)
+
     def shift(self, whole: Tensor, flow: Tensor, lag: Tensor) -> tuple[Tensor, Tensor]:
         """A whole [b 4 H' W'] after a flow [b 2 h' w'], and the pixels [b 2] by which what is
         off-screen lags behind; it did by `lag` before."""
+        middle = self._way(flow).flatten(2).contiguous().median(-1).values
+        return offscreen.shifted(whole, middle + lag)
+
+    def _way(self, flow: Tensor) -> Tensor:
+        """A flow [b 2 h' w'] in pixels."""
         height, width = (PATCH * cells for cells in self.config.grid)
-        half = torch.tensor([width / 2, height / 2], device=flow.device).view(1, 2, 1, 1)
-        way = flow * half
-        if self.config.astray:
-            share = offscreen.astray(way, self.turns) / self.config.astray
-            whole = offscreen.doubted(whole, share)
-        return offscreen.shifted(whole, way.flatten(2).contiguous().median(-1).values + lag)
+        half = torch.tensor([width / 2, height / 2], device=flow.device)
+        return flow * half.view(1, 2, 1, 1)
 
     def begun(
         self, tokenizer: Tokenizer, moved: Tensor, flow: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The first three of what `carried` returns, for pictures that `move` has moved."""
         height, width = (PATCH * cells for cells in self.config.grid)
-        half = torch.tensor([width / 2, height / 2], device=flow.device).view(1, 2, 1, 1)
-        moves = (flow * half).abs().amax(dim=1).mean(dim=(1, 2))
+        moves = self._way(flow).abs().amax(dim=1).mean(dim=(1, 2))
         at = sources(flow, (height, width))
         latents = tokenizer.standardise(tokenizer.bounded(moved[:, :3]))
         there = moved[:, 3:] if self.config.margin else inside(at)
@@ -230,7 +243,11 @@ class Motion(nn.Module):
 
     def shown(self, decoded: Tensor, moved: Tensor, known: Tensor) -> Tensor:
         """Decoded pictures [b 3 H W] with the detail of `moved` ones where `known` [b n]."""
-        return with_detail(decoded, moved, known, self.config.grid)
+        return with_detail(decoded.float().clamp(0, 1), moved, known, self.config.grid)
+
+    def picture(self, tokenizer: Tokenizer, latent: Tensor, *given: Tensor) -> Tensor:
+        """`shown` for latents [b n c]."""
+        return self.shown(tokenizer.pictures(latent), *given)
 
 
 def flow_size(config: MotionConfig) -> tuple[int, int]:

@@ -38,6 +38,11 @@ def time_angles(times: Tensor, head: int) -> Tensor:
 
 def rotate(x: Tensor, turn: Tensor) -> Tensor:
     """Turn the channel pairs (i, i + e/2) of x [... s e] by angles [s e/2]; keeps x's dtype."""
-    cos, sin = turn.cos(), turn.sin()
+    return turned(x, turn.cos(), turn.sin())
+
+
+def turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """`rotate` by angles of which cosine and sine are known."""
     a, b = x.float().chunk(2, dim=-1)
-    return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1).to(x.dtype)
+    halves = torch.addcmul(a * cos, b, sin, value=-1), torch.addcmul(a * sin, b, cos)
+    return torch.cat(halves, dim=-1).to(x.dtype)

@@ -17,7 +17,7 @@ from worldmodel.model.cache import FrameCache, past_mask
 from worldmodel.model.estimate import linear_estimate
 from worldmodel.model.layers import Clip, ConditionedWarp, ConvBlock, Past, TransformerBlock, norm
 from worldmodel.model.levels import LEVEL_WAVES, level_waves
-from worldmodel.model.rotary import rotate, space_angles, time_angles
+from worldmodel.model.rotary import space_angles, time_angles, turned
 
 PATCH = 2  # latents to a side of one token
 Carried = tuple[Tensor, ...]  # latents [b t n c], their noise level [b t]; what else is not read
@@ -104,7 +104,8 @@ class WorldTransformer(nn.Module):
         self.register_buffer("space", turn, persistent=False)  # [s e/2]
         ages = torch.arange(config.window + 1)
         past = turn + time_angles(-ages, config.head)[:, None]
-        self.register_buffer("past", past, persistent=False)  # [w+1 s e/2], by age in frames
+        past = torch.stack([past.cos(), past.sin()])  # [2 w+1 s e/2], by age in frames
+        self.register_buffer("past", past, persistent=False)
 
     def forward(
         self,
@@ -270,10 +271,10 @@ class WorldTransformer(nn.Module):
             own = torch.ones(len(ages), self.config.tokens, dtype=torch.bool)
             seen = torch.cat([(ages > 0).repeat_interleave(self.config.tokens, dim=1), own], dim=1)
             mask = seen[:, None, None].to(self.space.device)
-            turned = rotate(memory.keys, self.past[ages][:, None])  # [l b k w n e]
+            keys = turned(memory.keys, *self.past[:, ages][:, :, None])  # [l b k w n e]
             cache.recalled = [
                 Past(keys.flatten(2, 3), values.flatten(2, 3), mask)
-                for keys, values in zip(turned, memory.values, strict=True)
+                for keys, values in zip(keys, memory.values, strict=True)
             ]
         return cache.recalled
 

@@ -11,8 +11,19 @@ from torch import Tensor
 
 def sources(flow: Tensor, size: tuple[int, int]) -> Tensor:
     """Where the pixels of a picture of `size` come from, x and y [b 2 H W] in -1..1, by `flow`."""
-    flow = F.interpolate(flow, size=size, mode="bilinear")
+    flow = enlarged(flow, size)
     return centres(*size).to(flow.device) + flow
+
+
+def enlarged(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """`x` [b c h w] at another `size`, bilinearly: `F.interpolate` as two matrix products, in
+    OpenVINO an eighth of a millisecond each instead of a third.
+    """
+    rows, columns = (
+        F.interpolate(torch.eye(n, dtype=x.dtype, device=x.device)[None], m, mode="linear")[0]
+        for n, m in zip(x.shape[-2:], size, strict=True)
+    )
+    return rows.T @ x @ columns
 
 
 def inside(at: Tensor) -> Tensor:

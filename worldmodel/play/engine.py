@@ -24,6 +24,7 @@ from worldmodel.play.history import Remembered, remembered_by
 from worldmodel.play.noise import CONTEXT, FRESH, START, frame_noise
 from worldmodel.play.scene import Scene, scene_from_picture
 from worldmodel.play.settings import Settings
+from worldmodel.play.threads import one_thread
 from worldmodel.play.timing import Clock
 from worldmodel.play.world import World, context_of, load_world
 
@@ -184,7 +185,8 @@ def step_together(engines: Sequence[Engine], controls: Sequence[np.ndarray]) -> 
         groups[id(engine.world), engine.settings].append(i)
     frames: dict[int, np.ndarray] = {}
     for group in groups.values():
-        made = _step([engines[i] for i in group], [controls[i] for i in group])
+        with one_thread(engines[group[0]].speed != "plain"):
+            made = _step([engines[i] for i in group], [controls[i] for i in group])
         frames.update(zip(group, made, strict=True))
     return [frames[i] for i in range(len(engines))]
 

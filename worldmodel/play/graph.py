@@ -17,6 +17,7 @@ Function = Callable[..., tuple[Tensor, ...]]
 BATCHES = (8, 4, 2)  # players that run as one; any number is made of these and of ones
 # how far a batch may stray from the same players one by one, as a share of the mean magnitude
 SAME = {"f32": 1e-3, "bf16": 3e-2}
+SMALL = 65_536  # bytes that are copied in less time than it takes to tell where they lie
 TRACING = threading.Lock()
 
 
@@ -32,7 +33,8 @@ class Graph:
 
     def __init__(self, function: Function, precision: str) -> None:
         self.function, self.precision = function, precision
-        self.requests: dict[int, object] = {}
+        self.threads = torch.get_num_threads()
+        self.requests: dict[int, Request] = {}
         self.coming: dict[int, Future] = {}
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -60,41 +62,56 @@ class Graph:
 
     def _batch(self, inputs: list[Tensor], size: int) -> tuple[Tensor, ...]:
         if size in self.requests:
-            return self._run(self.requests[size], inputs)
+            return self.requests[size](inputs)
         self.requests[size] = self.coming[size].result()
-        together = self._run(self.requests[size], inputs)
-        alone = [self._run(self.requests[1], [x[i : i + 1] for x in inputs]) for i in range(size)]
+        together = self.requests[size](inputs)
+        alone = [self.requests[1]([x[i : i + 1] for x in inputs]) for i in range(size)]
         for a, b in zip(together, map(torch.cat, zip(*alone, strict=True)), strict=True):
             strays = float((a - b).abs().mean() / b.abs().mean().clamp_min(0.01))
             if not strays <= SAME[self.precision]:
                 raise RuntimeError(f"a batch of {size} strays by {strays:.1e} from its players")
         return together
 
-    def _run(self, request: object, inputs: list[Tensor]) -> tuple[Tensor, ...]:
-        arrays = [x.contiguous().numpy() for x in inputs]  # kept alive while the request reads them
-        for i, array in enumerate(arrays):
-            request.set_input_tensor(i, _openvino().Tensor(array, shared_memory=True))
-        request.infer()
-        # what the request holds is overwritten by its next run
-        return tuple(
-            torch.from_numpy(request.get_output_tensor(i).data).clone()
-            for i in range(len(request.model_outputs))
-        )
-
-    def _compile(self, inputs: list[Tensor]) -> object:
+    def _compile(self, inputs: list[Tensor]) -> "Request":
         model = _openvino().convert_model(
             trace(self.function, inputs), example_input=tuple(inputs),
             input=[tuple(x.shape) for x in inputs],
         )  # fmt: skip
-        threads = torch.get_num_threads()
         settings = {
             "INFERENCE_PRECISION_HINT": self.precision,
-            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_NUM_THREADS": self.threads,
             "NUM_STREAMS": 1,
             # one thread a core, or they meet on one; fewer threads go where there is room
-            "ENABLE_CPU_PINNING": threads == os.cpu_count(),
+            "ENABLE_CPU_PINNING": self.threads == os.cpu_count(),
         }
-        return _core().compile_model(model, "CPU", settings).create_infer_request()
+        return Request(_core().compile_model(model, "CPU", settings))
+
+
+class Request:
+    """A compiled model with a place for each of its results and for each small input."""
+
+    def __init__(self, model: object) -> None:
+        self.request = model.create_infer_request()
+        self.given: list[Tensor | None] = [None] * len(model.inputs)
+        self.found = [torch.empty(tuple(port.shape)) for port in model.outputs]
+        for i, result in enumerate(self.found):
+            self.request.set_output_tensor(i, _shared(result))
+
+    def __call__(self, inputs: list[Tensor]) -> tuple[Tensor, ...]:
+        for i, (given, own) in enumerate(zip(inputs, self.given, strict=True)):
+            if own is not None and given.nbytes <= SMALL:
+                own.copy_(given)
+            elif own is None or given.data_ptr() != own.data_ptr():  # looks share their past
+                own = given.clone() if given.nbytes <= SMALL else given.contiguous()
+                self.request.set_input_tensor(i, _shared(own))
+                self.given[i] = own  # kept alive while the request may read it
+        self.request.infer()
+        return tuple(result.clone() for result in self.found)  # the next run overwrites them
+
+
+def _shared(tensor: Tensor) -> object:
+    """OpenVINO's view of a tensor's memory."""
+    return _openvino().Tensor(tensor.numpy(), shared_memory=True)
 
 
 def compiled() -> None:

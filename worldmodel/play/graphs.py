@@ -59,17 +59,21 @@ class TokenizerGraphs:
 
 
 class MotionGraphs:
-    """`carried` of a motion network: flow, moved picture and its latents in one; and `shown`."""
+    """`carried` of a motion network: flow, moved picture and its latents in one; and `picture`."""
 
     def __init__(self, motion: Motion, tokenizer: Tokenizer, precision: str) -> None:
+        self.motion, self.tokenizer = motion, tokenizer
         self._carried = Graph(lambda *x: Motion.carried(motion, tokenizer, *x), precision)
-        self._shown = Graph(lambda *x: (Motion.shown(motion, *x),), precision)
+        self._picture = Graph(self._plain_picture, precision)
 
     def carried(self, tokenizer: Tokenizer, *given: Tensor) -> tuple[Tensor, ...]:
         return self._carried(*given)
 
-    def shown(self, decoded: Tensor, moved: Tensor, known: Tensor) -> Tensor:
-        return self._shown(decoded, moved, known)[0]
+    def picture(self, tokenizer: Tokenizer, *given: Tensor) -> Tensor:
+        return self._picture(*given)[0]
+
+    def _plain_picture(self, latent: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
+        return (self.motion.shown(Tokenizer.pictures(self.tokenizer, latent), *given),)
 
 
 class OutpainterGraphs:

@@ -31,7 +31,7 @@ REWRITES = {"openvino": "f32", "openvino-bf16": "bf16"}
 SPEEDS = ("auto", "plain", *REWRITES)
 FARTHEST = {"openvino": 0.1, "openvino-bf16": 3.0}  # mean difference from plain, grey levels
 TRIAL = 6  # frames that choose a speed
-FUNCTIONS = "predict", "memorise", "pictures", "carried", "shown", "begun", "forward"
+FUNCTIONS = "predict", "memorise", "pictures", "carried", "picture", "begun", "forward"
 CLEAR = 2.0  # times as fast as plain: bfloat16 that gains so much needs no trial of float32
 GAIN = 1.15  # bfloat16 must win by this much, so that a little noise does not change the choice
 
@@ -82,7 +82,7 @@ def put_on(nets: Networks, name: str) -> None:
     nets.tokenizer.pictures = TokenizerGraphs(nets.tokenizer, precision).pictures
     if nets.motion:
         motion = MotionGraphs(nets.motion, nets.tokenizer, precision)
-        nets.motion.carried, nets.motion.shown = motion.carried, motion.shown
+        nets.motion.carried, nets.motion.picture = motion.carried, motion.picture
     if nets.outpainter:
         painter = OutpainterGraphs(nets.outpainter, nets.tokenizer, precision)
         nets.outpainter.begun, nets.outpainter.forward = painter.begun, painter.forward

@@ -1,6 +1,8 @@
 """How the threads of two libraries share the cores."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def wait_asleep() -> None:
@@ -11,3 +13,18 @@ def wait_asleep() -> None:
     Training, where PyTorch is alone, loses 6 % by it.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@contextmanager
+def one_thread(wanted: bool = True) -> Iterator[None]:
+    """PyTorch with one thread, if `wanted`: beside OpenVINO what is left to it is so small that
+    waking a second one takes longer."""
+    import torch  # only now: see above
+
+    before = torch.get_num_threads()
+    if wanted:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

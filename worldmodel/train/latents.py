@@ -144,7 +144,8 @@ class Carrying:
             if since <= 1:
                 self.around, self.lag = None, flow.new_zeros(1, 2)
             wholes.append(self.carrier.whole(pictures[i : i + 1], self.around))
-            self.around, self.lag = motion.shift(wholes[-1], flow[i : i + 1].float(), self.lag)
+            way = flow[i : i + 1].float()
+            self.around, self.lag = motion.shift(motion.believed(wholes[-1], way), way, self.lag)
         self.next = int(at[-1]) + 1
         return motion.move(torch.cat(wholes), flow)
 
