@@ -9,10 +9,11 @@ import torch
 from playing import keys, play, save_world
 
 from worldmodel.errors import UserError
+from worldmodel.model.carrier import Carrier
 from worldmodel.play import speed
 from worldmodel.play.engine import Engine, load_engine, step_together
 from worldmodel.play.graph import Graph, compiled
-from worldmodel.play.speed import Networks, choose, difference, fastest, put_on, trial
+from worldmodel.play.speed import Networks, Speed, choose, difference, fastest, put_on, trial
 from worldmodel.play.world import context_of
 
 pytest.importorskip("openvino")
@@ -157,6 +158,36 @@ def test_what_a_graph_returned_stays_when_it_runs_again():
     double, more = graph(torch.ones(1, 3))
     graph(torch.zeros(1, 3))
     assert double.tolist() == [[2, 2, 2]] and more.tolist() == [[2, 2, 2]]
+
+
+@pytest.mark.parametrize("size", [3, 50_000])
+def test_a_graph_sees_what_its_inputs_hold_now(size):
+    """Small inputs are copied, large ones are read where they lie; both may change or move."""
+    graph = Graph(lambda x, y: (x + y,), "f32")
+    first, second = torch.ones(1, size), torch.zeros(1, size)
+    assert (graph(first, second)[0] == 1).all()
+    second += 2
+    assert (graph(first, second)[0] == 3).all()
+    assert (graph(second, torch.full((size, 1), 5.0).T)[0] == 7).all()
+
+
+def test_beside_openvino_pytorch_has_one_thread(moving, monkeypatch):
+    threads, seen = torch.get_num_threads(), []
+    carry = Carrier.carry
+
+    def watched(self, *given):
+        seen.append(torch.get_num_threads())
+        return carry(self, *given)
+
+    monkeypatch.setattr(Carrier, "carry", watched)
+    for name in ("plain", "openvino"):
+        put_on(nets(moving), name)
+        engine = Engine(dataclasses.replace(moving, speed=Speed(name)))
+        engine.reset(moving.scenes[0], seed=0)
+        seen.clear()
+        engine.step(keys(1)[0])
+        assert seen == [threads if name == "plain" else 1]
+        assert torch.get_num_threads() == threads
 
 
 def test_a_fast_look_leaves_the_past_bit_identical(world):
