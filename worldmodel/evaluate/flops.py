@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import torch
 from torch.utils.flop_counter import sdpa_backward_flop_count, sdpa_flop_count
 
+from worldmodel.model.layers import PATCH as TOKEN
 from worldmodel.model.motion import FINER, MotionConfig
 from worldmodel.model.tokenizer import PATCH, STEM, TokenizerConfig
 from worldmodel.model.transformer import LEVEL_WAVES, WorldConfig
-from worldmodel.model.transformer import PATCH as TOKEN
 
 RANK, GROUPS, EACH, TAPS = 32, 8, 4, (3, 7)  # of the conditioned warp
 

@@ -4,17 +4,39 @@ Shapes: b batch, t frames, n tokens of a frame, d width, k heads, e head size, f
 h w latent grid.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from worldmodel.errors import UserError
 from worldmodel.model.rotary import rotate
 
 KeysValues = tuple[Tensor, Tensor]
+PATCH = 2  # latents to a side of one token
 TOGETHER = 4  # frames of a clip that attend at once
+
+
+class Sizes(Protocol):
+    """What a transformer over a latent grid is given."""
+
+    grid: tuple[int, int]
+    width: int
+    heads: int
+
+
+def require_sizes(config: Sizes, name: str, *at_least_1: int) -> None:
+    """Raise UserError unless a transformer of such sizes can be built; `name` says of what."""
+    if min(*config.grid, config.width, config.heads, *at_least_1) < 1:
+        raise UserError(f"{name}'s sizes must be at least 1, found 0 or less in {config}")
+    if config.grid[0] % PATCH or config.grid[1] % PATCH:
+        raise UserError(f"the latent grid must be even, found {config.grid}")
+    if config.width % config.heads or (config.width // config.heads) % 2:
+        raise UserError(
+            f"width {config.width} must split into {config.heads} heads of even size; change one"
+        )
 
 
 class Past:

@@ -15,15 +15,13 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from worldmodel.errors import UserError
 from worldmodel.model.estimate import linear_estimate
-from worldmodel.model.layers import ConvBlock, TransformerBlock, norm
+from worldmodel.model.layers import PATCH, ConvBlock, TransformerBlock, norm, require_sizes
 from worldmodel.model.levels import LEVEL_WAVES, level_waves
 from worldmodel.model.rotary import space_angles
 from worldmodel.model.tokenizer import PATCH as CELL
 from worldmodel.model.tokenizer import Tokenizer
 
-PATCH = 2  # latents to a side of one token
 LEVELS = 3  # places for levels in a world's condition: here the other two are empty
 PRIOR = 0.8  # correlation of known latents with what they become, before anything is learned
 
@@ -43,16 +41,9 @@ class OutpainterConfig:
     looks: int = 8  # of the sampler, in play
 
     def __post_init__(self) -> None:
-        sizes = *self.grid, self.latent_channels, self.width, self.depth, self.heads, self.features
-        sizes = *sizes, self.looks
-        if min(sizes) < 1 or min(self.stem_blocks, self.head_blocks) < 0:
-            raise UserError(f"an outpainter's sizes must be at least 1, found 0 or less in {self}")
-        if self.grid[0] % PATCH or self.grid[1] % PATCH:
-            raise UserError(f"the latent grid must be even, found {self.grid}")
-        if self.width % self.heads or (self.width // self.heads) % 2:
-            raise UserError(
-                f"width {self.width} must split into {self.heads} heads of even size; change one"
-            )
+        counts = self.stem_blocks + 1, self.head_blocks + 1  # of these there may be none
+        sizes = self.latent_channels, self.depth, self.features, self.looks
+        require_sizes(self, "an outpainter", *sizes, *counts)
 
     @property
     def head(self) -> int:

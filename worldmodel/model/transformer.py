@@ -15,11 +15,19 @@ from torch import Tensor, nn
 from worldmodel.errors import UserError
 from worldmodel.model.cache import FrameCache, past_mask
 from worldmodel.model.estimate import linear_estimate
-from worldmodel.model.layers import Clip, ConditionedWarp, ConvBlock, Past, TransformerBlock, norm
+from worldmodel.model.layers import (
+    PATCH,
+    Clip,
+    ConditionedWarp,
+    ConvBlock,
+    Past,
+    TransformerBlock,
+    norm,
+    require_sizes,
+)
 from worldmodel.model.levels import LEVEL_WAVES, level_waves
 from worldmodel.model.rotary import space_angles, time_angles, turned
 
-PATCH = 2  # latents to a side of one token
 Carried = tuple[Tensor, ...]  # latents [b t n c], their noise level [b t]; what else is not read
 
 
@@ -42,15 +50,8 @@ class WorldConfig:
     jumps: bool = False  # it has learned how far a look will jump; otherwise it is not told
 
     def __post_init__(self) -> None:
-        sizes = *self.grid, self.latent_channels, self.controls, self.width, self.heads
-        if min(*sizes, self.depth, self.window, self.features) < 1:
-            raise UserError(f"a world's sizes must be at least 1, found 0 or less in {self}")
-        if self.grid[0] % PATCH or self.grid[1] % PATCH:
-            raise UserError(f"the latent grid must be even, found {self.grid}")
-        if self.width % self.heads or (self.width // self.heads) % 2:
-            raise UserError(
-                f"width {self.width} must split into {self.heads} heads of even size; change one"
-            )
+        sizes = self.latent_channels, self.controls, self.depth, self.window, self.features
+        require_sizes(self, "a world", *sizes)
         if not self.dense or not all(0 <= i < self.depth for i in self.dense):
             raise UserError(f"dense blocks must lie in 0..{self.depth - 1}, found {self.dense}")
 
@@ -102,8 +103,7 @@ class WorldTransformer(nn.Module):
         rows, columns = config.grid[0] // PATCH, config.grid[1] // PATCH
         turn = space_angles(rows, columns, config.head)
         self.register_buffer("space", turn, persistent=False)  # [s e/2]
-        ages = torch.arange(config.window + 1)
-        past = turn + time_angles(-ages, config.head)[:, None]
+        past = turn + time_angles(-torch.arange(config.window + 1), config.head)[:, None]
         past = torch.stack([past.cos(), past.sin()])  # [2 w+1 s e/2], by age in frames
         self.register_buffer("past", past, persistent=False)
 
