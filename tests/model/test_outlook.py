@@ -43,6 +43,16 @@ def test_one_side_after_the_other_is_dreamed_and_then_there_is_peace(outlook):
     second = outlook(first, noise())
     assert known(second) == [True] * 3
     assert outlook(second, noise()) is second
+    assert [outlook.wanted(each) for each in (whole, first, second)] == [True, True, False]
+
+
+def test_it_can_be_asked_before_the_picture_is_laid_into_the_whole(outlook):
+    empty = offscreen.nothing(torch.rand(1, 3, *SIZE), SIZE, MARGIN)
+    assert outlook.wanted(empty)
+    beside = unseen()
+    beside[:, 3, :, LEFT] = beside[:, 3, :, RIGHT] = 1
+    beside[:, 3, :, MIDDLE] = 0
+    assert not outlook.wanted(beside)
 
 
 def test_what_has_been_seen_stays_as_it_was(outlook):

@@ -60,7 +60,7 @@ class Carrier:
             return Carried(last, tau, known, never, last, flow, unseen, nothing, lag)
         recent = torch.cat([controls[:, None], memory.recent[:, : history - 1]], dim=1)
         given = self._given(memory.picture, memory.flow, memory.offscreen)
-        if self.outlook and noise is not None:
+        if self.outlook and noise is not None and self.outlook.wanted(memory.offscreen):
             given[-1] = self.outlook(self.whole(memory.picture, memory.offscreen), noise)
         carried = self.motion.carried(
             self.tokenizer, memory.latent, memory.earlier, memory.picture, recent, *given

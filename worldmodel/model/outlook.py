@@ -45,9 +45,7 @@ class Outlook:
     def __call__(self, whole: Tensor, noise: Tensor) -> Tensor:
         if not self.strips:
             return whole
-        seen = (whole[:, 3] > 0).float()
-        shares = torch.stack([seen[:, *at].mean(dim=(1, 2)) for at in self.strips], dim=1)
-        least, side = shares.min(dim=1)
+        least, side = self.shares(whole).min(dim=1)
         players = (least < ENOUGH).nonzero()[:, 0].tolist()
         if not players:
             return whole
@@ -57,6 +55,15 @@ class Outlook:
         for view, found in zip(views, painted, strict=True):
             view.copy_(found)
         return whole
+
+    def wanted(self, whole: Tensor) -> bool:
+        """Whether there is a side to dream; what is in the picture does not matter."""
+        return bool(self.strips) and bool((self.shares(whole) < ENOUGH).any())
+
+    def shares(self, whole: Tensor) -> Tensor:
+        """What is known [b s] of the strip beside each edge."""
+        known = ((whole[:, 3, *at] > 0).float().mean(dim=(1, 2)) for at in self.strips)
+        return torch.stack(list(known), dim=1)
 
     def paint(self, windows: Tensor, noise: Tensor) -> Tensor:
         """Windows [k 4 H W] with all that is not known dreamed from noise [k n c]."""
