@@ -60,7 +60,7 @@ def test_a_batch_is_a_function_of_seed_and_step():
 def test_keys_are_those_that_led_to_the_picture_after():
     chosen = objective()
     store, starts = chosen.store, np.sort(chosen.sampler.draw(0, 4))
-    pictures, seen, keys = chosen.batch(0)
+    pictures, seen, keys, *_ = chosen.batch(0)
     assert seen.shape == (4, 2, LATENTS, 4) and keys.shape == (4, 3, 6)
     for i, row in enumerate(starts + MOTION.history):
         assert torch.equal(pictures[i, 0], to_float(torch.tensor(store.frames[row - 1])))
@@ -120,12 +120,12 @@ def test_with_momentum_the_controls_of_a_flow_are_those_up_to_its_frame():
     """Of three rounds the first leads to the row after the four that are seen."""
     chosen = objective(momentum=True)
     store, starts = chosen.store, np.sort(chosen.sampler.draw(0, 4))
-    pictures, seen, keys = chosen.batch(0)
+    pictures, seen, keys, *_ = chosen.batch(0)
     told = []
     network = motion(momentum=True).requires_grad_(False)
     forward = network.forward
     network.forward = lambda *given: (told.append(given), forward(*given))[1]
-    list(chosen.moved_on(network, pictures, seen, keys))
+    list(chosen.moved_on(network, pictures, seen, keys, torch.zeros(4, 3)))
     for i, row in enumerate(starts + chosen.clip - 3):
         rows = [
             row - 2,

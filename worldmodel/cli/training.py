@@ -57,6 +57,7 @@ MOTION = {
     "history": "controls that it is told, the newest and those before",
     "features": "channels of its convolutions",
     "blocks": "convolution blocks",
+    "placed": "whether it is told where in the picture something is, not only that it is",
     "momentum": "whether it is told its own last flow: what moves goes on moving",
     "measured": "whether its last flow between real frames is measured, with momentum",
     "detail": "whether what it moves keeps its detail, however blurred the latents",
@@ -68,7 +69,10 @@ MOTION = {
 PHOTOMETRIC = {
     "stays": "weight of what is lost where a picture had better not been moved",
     "rigid": "weight of the differences of neighbouring flow vectors: what cannot tell goes along",
+    "guided": "weight of the flow's distance, in the mean, from a measured one",
     "rounds": "frames that a network with momentum is moved in a row",
+    "sudden": "share of the pairs drawn by how suddenly the motion changes: who runs into a wall",
+    "soft": "share of the pairs that are seen more or less blurred, as old dreams are",
 }
 WORLD = {
     "width": "numbers in a token",

@@ -109,9 +109,9 @@ class ClipSampler:
     """Draws where clips of `length` frames start; the draw of a step is a function of (seed, step).
 
     A clip lies in one episode. `moving` is the share of clips drawn in proportion to their mean
-    motion, the others are drawn evenly. Of `usable`, bool [n], a clip's last `needed` rows are
-    true, all of them unless given. Raises UserError when no episode is as long as a clip, or no
-    clip is usable.
+    motion, that of their last `judged` frames if given; the others are drawn evenly. Of `usable`,
+    bool [n], a clip's last `needed` rows are true, all of them unless given. Raises UserError when
+    no episode is as long as a clip, or no clip is usable.
     """
 
     def __init__(
@@ -124,6 +124,7 @@ class ClipSampler:
         moving: float = 0.0,
         usable: np.ndarray | None = None,
         needed: int | None = None,
+        judged: int | None = None,
     ) -> None:
         self.starts = clip_starts(episodes, length)
         if not len(self.starts):
@@ -134,7 +135,8 @@ class ClipSampler:
         if usable is not None:
             self.starts = usable_starts(self.starts, length, usable, needed or length)
         self.length, self._seed = length, seed
-        weight = clip_motion(motion, self.starts, length)
+        last = min(judged or length, length - 1) + 1  # the first of them is what changes
+        weight = clip_motion(motion, self.starts + length - last, last)
         even = np.full(len(weight), 1.0 / len(weight))
         share = weight / weight.sum() if weight.any() else even
         self._cumulative = np.cumsum(moving * share + (1.0 - moving) * even)

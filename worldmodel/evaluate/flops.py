@@ -77,6 +77,8 @@ def moving(c: MotionConfig) -> int:
     convs = _conv(c.grid, 2 * c.latent_channels + 2, c.features)
     convs += 2 * c.blocks * _conv(c.grid, c.features, c.features)
     convs += _conv(c.grid, c.features, 2 * FINER**2)
+    if c.placed:
+        code += 2 * c.features * (h * w + c.code)
     if c.momentum:
         convs += _conv(c.grid, 2 * FINER**2, c.features)
         code += 2 * 2 * c.code

@@ -4,9 +4,10 @@ A small network sees the last two latents and the last few controls and says for
 next picture where in the last one it comes from (cf. Finn et al., arXiv 1605.07157). The picture
 moved along this flow and encoded again is the carried latent: what the world's transformer starts
 from. Controls tell where the player wants to go, the change between the latents whether he gets
-there: someone who runs into a wall holds the same keys as someone who runs. With `momentum` it is
-also told its own last flow: someone who has jumped flies on, however blurred the dream. Between
-real frames that can be `measured` instead (worldmodel.model.optical_flow).
+there: someone who runs into a wall holds the same keys as someone who runs. A wall counts where it
+is in the way: a `placed` code tells where things are. With `momentum` the network is also told its
+own last flow: someone who has jumped flies on, however blurred the dream. Between real frames that
+can be `measured` instead (worldmodel.model.optical_flow).
 Shapes: b batch, n latents of a frame, c latent channels, r controls remembered, m controls,
 h w latent grid, H W pixels.
 """
@@ -51,6 +52,7 @@ class MotionConfig:
     features: int = 64
     blocks: int = 4
     code: int = 64
+    placed: bool = False  # the code is told what is where, and not only what there is
     momentum: bool = False
     measured: bool = False  # with momentum: the flow between real frames is measured
     detail: bool = False
@@ -98,6 +100,11 @@ class Motion(nn.Module):
         self.last = nn.Conv2d(f, 2 * FINER**2, 3, padding=1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
+        if config.placed:
+            self.counts = nn.Parameter(torch.randn(f, h, w) / (h * w) ** 0.5)  # each place
+            self.found = nn.Linear(f, d)
+            nn.init.zeros_(self.found.weight)
+            nn.init.zeros_(self.found.bias)
         self.everywhere = nn.Parameter(0.01 * torch.randn(d, 2, h, w))  # what the code alone tells
         if config.momentum:
             self.felt = nn.Conv2d(2 * FINER**2, f, 3, padding=1, bias=False)
@@ -121,15 +128,19 @@ class Motion(nn.Module):
             x = x + self.felt(F.pixel_unshuffle(before / REACH, FINER))
         keys = torch.where(recent.isnan(), 0.0, recent).flatten(1)
         code = self.code(torch.cat([keys, F.relu(x).mean(dim=(2, 3))], dim=1))
-        for block in self.blocks:
+        for i, block in enumerate(self.blocks):
+            if self.config.placed and i == len(self.blocks) // 2:
+                code = code + self.found(
+                    torch.einsum("b f h w, f h w -> b f", F.relu(x), self.counts)
+                )
             x = block(x, code)
         fine = REACH * F.pixel_shuffle(self.last(F.relu(x)), FINER).float()
         coarse = torch.einsum("b d, d v h w -> b v h w", code.float(), self.everywhere)
         flow = fine + F.interpolate(coarse, scale_factor=FINER, mode="bilinear")
         if not goes_on:
             return flow
-        gist = F.interpolate(F.adaptive_avg_pool2d(before, GIST), flow.shape[-2:], mode="bilinear")
-        return flow + self.lasting(code).float()[..., None, None] * gist
+        onward = F.interpolate(gist(before), flow.shape[-2:], mode="bilinear")
+        return flow + self.lasting(code).float()[..., None, None] * onward
 
     def no_flow(self, count: int) -> Tensor:
         """The flow [count 2 h' w'] of pictures that stand still."""
@@ -248,6 +259,11 @@ class Motion(nn.Module):
     def picture(self, tokenizer: Tokenizer, latent: Tensor, *given: Tensor) -> Tensor:
         """`shown` for latents [b n c]."""
         return self.shown(tokenizer.pictures(latent), *given)
+
+
+def gist(flow: Tensor) -> Tensor:
+    """A flow [b 2 h' w'] summed up, [b 2 3 4]."""
+    return F.adaptive_avg_pool2d(flow, GIST)
 
 
 def flow_size(config: MotionConfig) -> tuple[int, int]:

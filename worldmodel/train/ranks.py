@@ -6,6 +6,7 @@ Without torchrun there is one process, rank 0 of 1, and nothing here does anythi
 import atexit
 import functools
 import os
+import time
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,6 +22,7 @@ from worldmodel.errors import UserError
 Result = TypeVar("Result")
 MEETING = "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"  # what torchrun tells each process
 PATIENCE = timedelta(minutes=30)  # for a rank that hangs; one that dies is noticed at once
+LETTING_GO = 0.5  # seconds in which Gloo's threads let go of what they were sent last
 LONGEST_TURN = timedelta(days=7)  # encoding a large data set for the first time
 
 
@@ -40,8 +42,11 @@ def join_ranks() -> None:
 
 
 def _leave() -> None:
+    """Leave the other processes before Python ends: a thread of Gloo that still holds a tensor of
+    Python's then would end the process (pytorch/pytorch, pull request 179291)."""
     if dist.is_initialized():
         dist.destroy_process_group()
+        time.sleep(LETTING_GO)
 
 
 def rank() -> int:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from worldmodel.data.clips import FrameStore
@@ -18,6 +17,7 @@ from worldmodel.diffusion.schedules import even_times
 from worldmodel.model.outpainter import Outpainter
 from worldmodel.model.tokenizer import Tokenizer, to_float, to_uint8
 from worldmodel.train.config import TrainConfig
+from worldmodel.train.objectives.blurring import blurred, drawn_blurs
 from worldmodel.train.pictures import save_sheet
 from worldmodel.train.sensitivity import channel_weights
 
@@ -28,7 +28,6 @@ ACROSS = 0.7  # share of the frames whose left or right is hidden; of the others
 LEAST, MOST = 0.3, 0.95  # share of a frame's width or height that is shown
 AGAIN = 0.3  # share of the frames that show something of the hidden side, seen before
 SOFT = 0.5  # share of the frames whose shown part is blurred, as dreams are
-BLURS = (2, 4, 8)  # pixels to a side that become one
 NOISE = 0.1  # on the shown latents, in deviations, at most
 PURE = 0.2  # share of the frames that are all noise
 
@@ -60,7 +59,7 @@ class Outpainting:
         frames = store.frames[rows]
         shown, known = zip(*(partly_shown(frame, random) for frame in frames), strict=True)
         pictures = to_float(torch.from_numpy(np.stack(shown)))
-        pictures = softened(pictures, random)
+        pictures = blurred(pictures, drawn_blurs(len(pictures), SOFT, random))
         share = torch.from_numpy(np.stack(known)).float()[:, None]
         return torch.from_numpy(latents[rows]).float(), pictures, share
 
@@ -122,21 +121,6 @@ def denoiser(network: Outpainter, start: Tensor, known: Tensor):
         return network(z, z.new_full((len(z),), tau), start, known)
 
     return denoise
-
-
-def softened(pictures: Tensor, random: np.random.Generator) -> Tensor:
-    """Pictures [b 3 H W], of which some are more or less blurred."""
-    found, size = pictures.clone(), pictures.shape[-2:]
-    kind = random.choice(
-        len(BLURS) + 1, len(pictures), p=[1 - SOFT, *[SOFT / len(BLURS)] * len(BLURS)]
-    )
-    for i, pixels in enumerate(BLURS, 1):
-        chosen = torch.from_numpy(kind == i)
-        weight = torch.from_numpy(random.random((int(chosen.sum()), 1, 1, 1))).float()
-        sharp = pictures[chosen]
-        blurred = F.interpolate(F.avg_pool2d(sharp, pixels), size=size, mode="bilinear")
-        found[chosen] = sharp + weight * (blurred - sharp)
-    return found
 
 
 def partly_shown(frame: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -16,11 +16,12 @@ from torch import Tensor
 
 from worldmodel.data.clips import ClipSampler, FrameStore, gather, known
 from worldmodel.errors import UserError
-from worldmodel.model.motion import FELT, Motion, MotionConfig, flow_size
+from worldmodel.model.motion import FELT, Motion, MotionConfig, flow_size, gist
 from worldmodel.model.optical_flow import measured
 from worldmodel.model.tokenizer import Tokenizer, to_float, to_uint8
 from worldmodel.model.warp import moved, sampled, sources
 from worldmodel.train.config import TrainConfig
+from worldmodel.train.objectives.blurring import BLURS, blurred, drawn_blurs
 from worldmodel.train.pictures import save_sheet
 
 SCALES = (1, 4, 8)  # pixels averaged: coarse ones reach further than a texture's period
@@ -37,14 +38,20 @@ class PhotometricConfig:
 
     stays: float = 0.0  # what a picture loses where it had better not been moved
     rigid: float = 0.0  # differences of neighbouring flow vectors
+    guided: float = 0.0  # how far the flow is in the mean from the measured one
     rounds: int = ROUNDS  # frames that a network with momentum is moved in a row
+    sudden: float = 0.0  # share of the pairs drawn by how suddenly their motion changes
+    soft: float = 0.0  # share of the pairs that are seen blurred, as old dreams are
 
     def __post_init__(self) -> None:
         if self.rounds < 1:
             raise UserError(f"rounds must be at least 1, found {self.rounds}")
-        for name in ("stays", "rigid"):
+        for name in ("stays", "rigid", "guided"):
             if not 0 <= vars(self)[name] < float("inf"):
                 raise UserError(f"{name} must be a weight of 0 or more, found {vars(self)[name]}")
+        for name in ("sudden", "soft"):
+            if not 0 <= vars(self)[name] <= 1:
+                raise UserError(f"{name} must be a share from 0 to 1, found {vars(self)[name]}")
 
 
 class Photometric:
@@ -53,6 +60,8 @@ class Photometric:
     A small thing that stays while the world passes by behind it counts little in the mean, and is
     carried off with it unless `weighed.stays` is above 0. Stripes that are pushed along themselves
     look the same, and are left behind by what they belong to unless `weighed.rigid` is above 0.
+    Running into a wall is seen seldom, and walls are run through unless `weighed.sudden` is above
+    0; old dreams are blurred, and walls are not seen in them unless `weighed.soft` is above 0.
     Of the keys before, those that are unknown (NaN) count as not held.
     """
 
@@ -62,10 +71,10 @@ class Photometric:
         motion: MotionConfig, weighed: PhotometricConfig = PhotometricConfig(),
     ) -> None:  # fmt: skip
         self.store, self.latents, self.history = store, latents, motion.history
-        self.stays, self.rigid = weighed.stays, weighed.rigid
+        self.weighed, self.size = weighed, flow_size(motion)
         self.seed, self.frames_per_step = config.seed, config.batch
         self.tokenizer, self.momentum = tokenizer, motion.momentum
-        self.measured = flow_size(motion) if motion.measured else None
+        self.measured = motion.measured
         self.rounds, self.seen = (weighed.rounds, FELT) if motion.momentum else (1, 2)
         self.held = motion.history + self.seen - 3  # controls that the first flow is told
         self.clip = max(self.held + 1, self.seen) + self.rounds
@@ -73,36 +82,65 @@ class Photometric:
             store.episodes, store.motion, length=self.clip, seed=config.seed, moving=0.5,
             usable=known(store), needed=self.rounds,
         )  # fmt: skip
+        self.sudden = ClipSampler(
+            store.episodes, suddenness(store.motion), length=self.clip, seed=config.seed,
+            moving=1.0, usable=known(store), needed=self.rounds, judged=self.rounds,
+        )  # fmt: skip
         starts = ClipSampler(
             heldout.episodes, heldout.motion, length=self.clip, seed=1, moving=1.0,
             usable=known(heldout), needed=self.rounds,
         ).draw(0, JUDGED)  # fmt: skip
-        self.heldout = self._clips(heldout, heldout_latents, starts)
+        self.heldout = self._clips(
+            heldout, heldout_latents, starts, torch.zeros(JUDGED, len(BLURS))
+        )
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
-        """Pictures [b 1+rounds 3 H W], latents [b seen n c] up to the first of them, and controls
-        [b r+seen-3+rounds m] up to the last; and, where it is measured, the flow [b 2 h' w'] that
-        led to the first picture.
+        """Pictures [b 1+rounds 3 H W], latents [b seen n c] up to the first of them, controls
+        [b r+seen-3+rounds m] up to the last and how much of each blur [b k] is seen, and the gist
+        of the true flows (`_ways`); and, where it is measured, the flow [b 2 h' w'] that led to the
+        first picture.
         """
-        starts = np.sort(self.sampler.draw(step, self.frames_per_step))
-        return self._clips(self.store, self.latents, starts)
+        sudden = round(self.weighed.sudden * self.frames_per_step)
+        evenly = self.sampler.draw(step, self.frames_per_step - sudden)
+        starts = np.sort(np.concatenate([evenly, self.sudden.draw(step, sudden)]))
+        random = np.random.default_rng([self.seed, step])
+        blurs = drawn_blurs(len(starts), self.weighed.soft, random)
+        return self._clips(self.store, self.latents, starts, blurs)
 
     def _clips(
-        self, store: FrameStore, latents: np.ndarray, starts: np.ndarray
+        self, store: FrameStore, latents: np.ndarray, starts: np.ndarray, blurs: Tensor
     ) -> tuple[Tensor, ...]:
         first = starts + self.clip - 1 - self.rounds
         frames = torch.from_numpy(gather(store.frames, first - 1, 2 + self.rounds))
         seen = gather(latents, first - self.seen + 1, self.seen)
         keys = gather(store.controls, first - self.held + 1, self.held + self.rounds)
         pictures = to_float(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
-        clips = pictures[:, 1:], torch.from_numpy(seen).float(), torch.from_numpy(keys).float()
+        seen, soft = torch.from_numpy(seen).float(), blurs.any(dim=1)
+        for i in (0, 1) if soft.any() else ():
+            seen[soft, i - 2] = self._found(pictures[soft, i], blurs[soft])
+        clips = pictures[:, 1:], seen, torch.from_numpy(keys).float(), blurs, self._ways(pictures)
         if not self.measured:
             return clips
-        return *clips, measured(pictures[:, 0], pictures[:, 1], self.measured)
+        return *clips, measured(pictures[:, 0], pictures[:, 1], self.size)
+
+    def _ways(self, pictures: Tensor) -> Tensor:
+        """The gist [b rounds 2 3 4] of the flow that leads from each of some pictures but the first
+        [b 1+rounds+1 3 H W] to the next; [b 0] where the flow is not guided by it."""
+        if not self.weighed.guided:
+            return pictures.new_zeros(len(pictures), 0)
+        pairs = (pictures[:, i : i + self.rounds].flatten(0, 1) for i in (1, 2))
+        return gist(measured(*pairs, self.size)).unflatten(0, (-1, self.rounds))
+
+    @torch.no_grad()
+    def _found(self, pictures: Tensor, blurs: Tensor) -> Tensor:
+        """Latents [b n c] of pictures [b 3 H W] seen with so much of each blur [b k]."""
+        soft = blurred(pictures, blurs)
+        return self.tokenizer.standardise(self.tokenizer.bounded(soft))
 
     def moved_on(
-        self, network: Motion, pictures: Tensor, seen: Tensor, keys: Tensor, *before: Tensor
-    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        self, network: Motion, pictures: Tensor, seen: Tensor, keys: Tensor, blurs: Tensor,
+        *before: Tensor,
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:  # fmt: skip
         """For each round the moved picture [b 3 H W], the share [b 1 H W] of each of its places
         that was in the first one, and the flow. Rounds have no gradients from those after them.
         """
@@ -119,31 +157,35 @@ class Photometric:
             if i + 1 < self.rounds:
                 picture, before = picture.detach(), [flow.detach()]
                 true = still_true(true, *before)
-                with torch.no_grad():
-                    found = self.tokenizer.standardise(self.tokenizer.bounded(picture))
-                latent, earlier = found, latent
+                latent, earlier = self._found(picture, blurs), latent
 
     def loss(
         self, network: Motion, batch: tuple[Tensor, ...], step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        pictures, seen, keys, *led = batch
+        pictures, seen, keys, blurs, ways, *led = batch
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         seen = seen + NOISE * torch.randn(seen.shape, generator=draw)
-        match, bent, off, torn, uneven, before = [], [], [], [], [], pictures[:, 0]
-        rounds = self.moved_on(network, pictures, seen, keys, *led)
+        match, bent, off, torn, uneven, led_off, before = *([] for _ in range(6)), pictures[:, 0]
+        rounds = self.moved_on(network, pictures, seen, keys, blurs, *led)
         for i, (picture, true, flow) in enumerate(rounds):
             error, unmoved = ((x - pictures[:, i + 1]) * true for x in (picture, before))
             match.append(sum(F.avg_pool2d(error, scale).abs().mean() for scale in SCALES))
             bent.append(sum(flow.diff(n=2, dim=dim).abs().mean() for dim in (-2, -1)))
+            if self.weighed.guided:
+                led_off.append((gist(flow) - ways[:, i]).abs().mean())
             uneven.append(sum(flow.diff(dim=dim).abs().mean() for dim in (-2, -1)))
             off.append(error.detach().abs().mean())
             torn.append(worse(error, unmoved))
             before = picture.detach()
-        match, bent, off, torn, uneven = (
-            sum(each) / self.rounds for each in (match, bent, off, torn, uneven)
+        match, bent, off, torn, uneven, led_off = (
+            sum(each) / self.rounds for each in (match, bent, off, torn, uneven, led_off)
         )
         values = {"l1": off, "bent": bent.detach(), "torn": torn.detach()}
-        return match + BENT * bent + self.stays * torn + self.rigid * uneven, values
+        loss, weighed = match + BENT * bent, self.weighed
+        return (
+            loss + weighed.stays * torn + weighed.rigid * uneven + weighed.guided * led_off,
+            values,
+        )
 
     @torch.no_grad()
     def validate(self, network: Motion) -> dict[str, float]:
@@ -152,9 +194,10 @@ class Photometric:
         All of the mean square error of all pairs; the last as in Genie (arXiv 2402.15391). With
         momentum also after the last round, where each place was in the picture all along.
         """
-        pictures, seen, keys, *led = self.heldout
-        rounds = list(self.moved_on(network, pictures, seen, keys, *led))
-        misled, *_ = next(self.moved_on(network, pictures, seen, keys.roll(1, 0), *led))
+        pictures, seen, keys, blurs, _, *led = self.heldout
+        rest = blurs, *led
+        rounds = list(self.moved_on(network, pictures, seen, keys, *rest))
+        misled, *_ = next(self.moved_on(network, pictures, seen, keys.roll(1, 0), *rest))
         guess, lost, repeated = (
             mean_psnr(picture, pictures[:, 1]) for picture in (rounds[0][0], misled, pictures[:, 0])
         )
@@ -170,10 +213,17 @@ class Photometric:
     @torch.no_grad()
     def draw(self, network: Motion, path: Path) -> None:
         """First picture, next pictures, first picture moved again and again."""
-        pictures, *given = (part[:10] for part in self.heldout)
-        rounds = [picture for picture, _, _ in self.moved_on(network, pictures, *given)]
+        pictures, seen, keys, blurs, _, *led = (part[:10] for part in self.heldout)
+        rounds = self.moved_on(network, pictures, seen, keys, blurs, *led)
+        rounds = [picture for picture, _, _ in rounds]
         sheet = [*pictures.movedim(1, 0), *rounds]
         save_sheet([to_uint8(row).numpy() for row in sheet], path)
+
+
+def suddenness(motion: np.ndarray) -> np.ndarray:
+    """How suddenly motion [n] changes: its change, in dark rooms nearly as in light ones."""
+    change = np.abs(np.diff(motion, prepend=motion[:1]))
+    return change / np.sqrt(1 + motion + np.roll(motion, 1))
 
 
 def worse(error: Tensor, unmoved: Tensor) -> Tensor:
