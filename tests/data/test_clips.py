@@ -53,6 +53,12 @@ def test_moving_clips_come_in_proportion_to_their_motion():
     assert (half == 0).mean() == pytest.approx(1 / 6, abs=0.03)
 
 
+def test_of_judged_frames_alone_the_motion_counts():
+    motion = np.array([0, 9, 0, 1, 0, 0, 3], np.float32)  # one episode; clips of four frames
+    drawn = ClipSampler(spans(7), motion, length=4, seed=0, moving=1.0, judged=1).draw(0, 4000)
+    assert np.bincount(drawn, minlength=4) / 4000 == pytest.approx([0.25, 0, 0, 0.75], abs=0.03)
+
+
 def test_clips_longer_than_every_episode_are_refused():
     with pytest.raises(UserError, match="12 frames"):
         ClipSampler(spans(5, 11), np.ones(16), length=12, seed=0)

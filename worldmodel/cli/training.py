@@ -72,6 +72,7 @@ PHOTOMETRIC = {
     "guided": "weight of the flow's distance, in the mean, from a measured one",
     "rounds": "frames that a network with momentum is moved in a row",
     "sudden": "share of the pairs drawn by how suddenly the motion changes: who runs into a wall",
+    "tries": "pairs drawn for each of the sudden ones, of which the worst are learned from",
     "soft": "share of the pairs that are seen more or less blurred, as old dreams are",
 }
 WORLD = {

@@ -41,11 +41,13 @@ class PhotometricConfig:
     guided: float = 0.0  # how far the flow is in the mean from the measured one
     rounds: int = ROUNDS  # frames that a network with momentum is moved in a row
     sudden: float = 0.0  # share of the pairs drawn by how suddenly their motion changes
+    tries: int = 1  # so many pairs are drawn for each of the sudden ones, and the worst learned
     soft: float = 0.0  # share of the pairs that are seen blurred, as old dreams are
 
     def __post_init__(self) -> None:
-        if self.rounds < 1:
-            raise UserError(f"rounds must be at least 1, found {self.rounds}")
+        for name in ("rounds", "tries"):
+            if vars(self)[name] < 1:
+                raise UserError(f"{name} must be at least 1, found {vars(self)[name]}")
         for name in ("stays", "rigid", "guided"):
             if not 0 <= vars(self)[name] < float("inf"):
                 raise UserError(f"{name} must be a weight of 0 or more, found {vars(self)[name]}")
@@ -73,6 +75,7 @@ class Photometric:
         self.store, self.latents, self.history = store, latents, motion.history
         self.weighed, self.size = weighed, flow_size(motion)
         self.seed, self.frames_per_step = config.seed, config.batch
+        self.sudden_per_step = round(weighed.sudden * config.batch)
         self.tokenizer, self.momentum = tokenizer, motion.momentum
         self.measured = motion.measured
         self.rounds, self.seen = (weighed.rounds, FELT) if motion.momentum else (1, 2)
@@ -96,16 +99,15 @@ class Photometric:
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
         """Pictures [b 1+rounds 3 H W], latents [b seen n c] up to the first of them, controls
-        [b r+seen-3+rounds m] up to the last and how much of each blur [b k] is seen, and the gist
-        of the true flows (`_ways`); and, where it is measured, the flow [b 2 h' w'] that led to the
-        first picture.
+        [b r+seen-3+rounds m] up to the last and how much of each blur [b k] is seen; and, where it
+        is measured, the flow [b 2 h' w'] that led to the first picture. The sudden ones are last.
         """
-        sudden = round(self.weighed.sudden * self.frames_per_step)
-        evenly = self.sampler.draw(step, self.frames_per_step - sudden)
-        starts = np.sort(np.concatenate([evenly, self.sudden.draw(step, sudden)]))
+        sudden = self.weighed.tries * self.sudden_per_step
+        evenly = self.sampler.draw(step, self.frames_per_step - self.sudden_per_step)
+        starts = [np.sort(drawn) for drawn in (evenly, self.sudden.draw(step, sudden))]
         random = np.random.default_rng([self.seed, step])
-        blurs = drawn_blurs(len(starts), self.weighed.soft, random)
-        return self._clips(self.store, self.latents, starts, blurs)
+        blurs = drawn_blurs(len(evenly) + sudden, self.weighed.soft, random)
+        return self._clips(self.store, self.latents, np.concatenate(starts), blurs)
 
     def _clips(
         self, store: FrameStore, latents: np.ndarray, starts: np.ndarray, blurs: Tensor
@@ -118,18 +120,34 @@ class Photometric:
         seen, soft = torch.from_numpy(seen).float(), blurs.any(dim=1)
         for i in (0, 1) if soft.any() else ():
             seen[soft, i - 2] = self._found(pictures[soft, i], blurs[soft])
-        clips = pictures[:, 1:], seen, torch.from_numpy(keys).float(), blurs, self._ways(pictures)
+        clips = pictures[:, 1:], seen, torch.from_numpy(keys).float(), blurs
         if not self.measured:
             return clips
-        return *clips, measured(pictures[:, 0], pictures[:, 1], self.size)
+        return *clips, self._flow(pictures[:, 0], pictures[:, 1])
 
-    def _ways(self, pictures: Tensor) -> Tensor:
-        """The gist [b rounds 2 3 4] of the flow that leads from each of some pictures but the first
-        [b 1+rounds+1 3 H W] to the next; [b 0] where the flow is not guided by it."""
-        if not self.weighed.guided:
-            return pictures.new_zeros(len(pictures), 0)
-        pairs = (pictures[:, i : i + self.rounds].flatten(0, 1) for i in (1, 2))
-        return gist(measured(*pairs, self.size)).unflatten(0, (-1, self.rounds))
+    @torch.no_grad()
+    def worst(self, network: Motion, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """A batch without those of the sudden pairs that the network knows best (cf. online hard
+        example mining, Shrivastava et al., arXiv 1604.03540)."""
+        if self.weighed.tries == 1 or not self.sudden_per_step:
+            return batch
+        even = self.frames_per_step - self.sudden_per_step
+        pictures, seen, keys, _, *led = (part[even:] for part in batch)
+        if self.momentum and not led:
+            led = [network.flow_of(seen, keys[:, : -self.rounds])]
+        flow = network(seen[:, -1], seen[:, -2], self._recent(keys, 0), *led)
+        true = self._flow(pictures[:, 0], pictures[:, 1])
+        off = gist(flow - true).abs().mean(dim=(1, 2, 3))
+        chosen = even + off.topk(self.sudden_per_step).indices
+        return tuple(torch.cat([part[:even], part[chosen]]) for part in batch)
+
+    def _flow(self, before: Tensor, after: Tensor) -> Tensor:
+        """The flow [b 2 h' w'] between pictures [b 3 H W], measured."""
+        return measured(before, after, self.size)
+
+    def _recent(self, keys: Tensor, i: int) -> Tensor:
+        """The controls [b r m] that are told in round `i`."""
+        return keys[:, i + self.seen - 2 :][:, : self.history].flip(1)
 
     @torch.no_grad()
     def _found(self, pictures: Tensor, blurs: Tensor) -> Tensor:
@@ -150,8 +168,7 @@ class Photometric:
         picture, latent, earlier = pictures[:, 0], seen[:, -1], seen[:, -2]
         true = torch.ones_like(picture[:, :1])
         for i in range(self.rounds):
-            recent = keys[:, i + self.seen - 2 :][:, : self.history].flip(1)
-            flow = network(latent, earlier, recent, *before)
+            flow = network(latent, earlier, self._recent(keys, i), *before)
             picture = moved(picture, flow)
             yield picture, true, flow
             if i + 1 < self.rounds:
@@ -162,7 +179,7 @@ class Photometric:
     def loss(
         self, network: Motion, batch: tuple[Tensor, ...], step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        pictures, seen, keys, blurs, ways, *led = batch
+        pictures, seen, keys, blurs, *led = self.worst(network, batch)
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         seen = seen + NOISE * torch.randn(seen.shape, generator=draw)
         match, bent, off, torn, uneven, led_off, before = *([] for _ in range(6)), pictures[:, 0]
@@ -172,7 +189,8 @@ class Photometric:
             match.append(sum(F.avg_pool2d(error, scale).abs().mean() for scale in SCALES))
             bent.append(sum(flow.diff(n=2, dim=dim).abs().mean() for dim in (-2, -1)))
             if self.weighed.guided:
-                led_off.append((gist(flow) - ways[:, i]).abs().mean())
+                way = self._flow(pictures[:, i], pictures[:, i + 1])
+                led_off.append(gist(flow - way).abs().mean())
             uneven.append(sum(flow.diff(dim=dim).abs().mean() for dim in (-2, -1)))
             off.append(error.detach().abs().mean())
             torn.append(worse(error, unmoved))
@@ -194,8 +212,7 @@ class Photometric:
         All of the mean square error of all pairs; the last as in Genie (arXiv 2402.15391). With
         momentum also after the last round, where each place was in the picture all along.
         """
-        pictures, seen, keys, blurs, _, *led = self.heldout
-        rest = blurs, *led
+        pictures, seen, keys, *rest = self.heldout
         rounds = list(self.moved_on(network, pictures, seen, keys, *rest))
         misled, *_ = next(self.moved_on(network, pictures, seen, keys.roll(1, 0), *rest))
         guess, lost, repeated = (
@@ -213,9 +230,8 @@ class Photometric:
     @torch.no_grad()
     def draw(self, network: Motion, path: Path) -> None:
         """First picture, next pictures, first picture moved again and again."""
-        pictures, seen, keys, blurs, _, *led = (part[:10] for part in self.heldout)
-        rounds = self.moved_on(network, pictures, seen, keys, blurs, *led)
-        rounds = [picture for picture, _, _ in rounds]
+        pictures, *given = (part[:10] for part in self.heldout)
+        rounds = [picture for picture, _, _ in self.moved_on(network, pictures, *given)]
         sheet = [*pictures.movedim(1, 0), *rounds]
         save_sheet([to_uint8(row).numpy() for row in sheet], path)
 
