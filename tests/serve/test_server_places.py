@@ -1,8 +1,10 @@
 """Who may play, for how long, and who is turned away."""
 
+import threading
+
 import pytest
 from serving import Player, eventually, farewell, picture, sessions
-from stub_engine import held_in
+from stub_engine import StubEngine, held_in
 from websockets.exceptions import ConnectionClosed
 
 from worldmodel.serve.protocol import (
@@ -68,6 +70,24 @@ def test_the_same_world_in_a_second_tab_ends_the_first(serve):
     second = served.player(first.token)
     second.until("state", phase="playing")
     assert farewell(first)[1] == CLOSE_ELSEWHERE
+    second.frame()
+
+
+def test_a_second_tab_before_the_first_frame_is_told_the_first_scene(serve, monkeypatch):
+    """Entering a scene takes a moment, in which the page may be loaded again."""
+    enter, reset = threading.Event(), StubEngine.reset
+
+    def slow(engine, scene, seed):
+        assert enter.wait(10)
+        return reset(engine, scene, seed)
+
+    monkeypatch.setattr(StubEngine, "reset", slow)
+    served = serve()
+    first = served.player()
+    eventually(lambda: sessions(served) and sessions(served)[0].play)
+    second = served.player(first.token)
+    assert second.until("state", phase="playing")["scene"] == "scene-0"
+    enter.set()
     second.frame()
 
 

@@ -47,7 +47,7 @@ def playing(play: Play, paused: bool, shelf: Shelf) -> dict[str, Any]:
         "t": "state",
         "phase": "paused" if paused else "playing",
         "world": play.world.name,
-        "scene": play.engine.scene.name,
+        "scene": play.scene(None).name,
         "seed": play.engine.seed,
         "trained": play.engine.trained,
         "settings": {"steps": play.settings.steps, "guidance": play.settings.guidance},
