@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 from html import escape
 
 import numpy as np
@@ -114,6 +115,23 @@ def test_one_section_and_no_other(folder, data, small, tmp_path, monkeypatch):
     assert (tmp_path / "runs" / "report-tiny-sweep" / "report.html").is_file()
     with pytest.raises(UserError, match="no section 'speed'"):
         judge.evaluate(folder, data, only="speed")
+
+
+def test_one_chooses_on_training_episodes_and_the_report_says_so(
+    folder, small, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    store = write_store(tmp_path / "arrays" / "train")
+    source = {"game": store.game, "seeds": [span.seed for span in store.episodes]}
+    trained = shutil.copytree(folder, tmp_path / "world")
+    (trained / "data.json").write_text(json.dumps({"sources": [source]}))
+    asked = {"only": "drift", "clips": 2, "drift_starts": 2, "drift_frames": 20, "speed": "plain"}
+    found = judge.evaluate(trained, tmp_path / "arrays", split="train", **asked)
+    place = tmp_path / "runs" / "report-world-drift-train" / "report.html"
+    assert "for choosing between worlds, not for telling" in place.read_text()
+    assert found["data"].endswith("train")
+    with pytest.raises(UserError, match="no split 'test'"):
+        judge.evaluate(trained, tmp_path / "arrays", split="test", **asked)
 
 
 @pytest.mark.parametrize(

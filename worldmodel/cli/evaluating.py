@@ -39,7 +39,7 @@ FILES = {
 
 
 def evaluate(parser: ArgumentParser) -> Run:
-    from worldmodel.evaluate.judge import ASKED, SECTIONS, evaluate
+    from worldmodel.evaluate.judge import ASKED, HELDOUT, SECTIONS, SPLITS, evaluate
 
     add_checkpoint(parser, "world to judge")
     add_data(parser)
@@ -51,6 +51,10 @@ def evaluate(parser: ArgumentParser) -> Run:
     parser.add_argument(
         "--sweep", action="store_const", const="sweep", dest="only", help="short for --only sweep"
     )
+    parser.add_argument(
+        "--split", choices=SPLITS, default=HELDOUT,
+        help="episodes to judge on: held-out ones, or of the training data, to choose by"
+    )  # fmt: skip
     add_options(parser, evaluate, EVALUATE)
     for name, text in FILES.items():
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
@@ -60,7 +64,7 @@ def evaluate(parser: ArgumentParser) -> Run:
         files = {name: vars(options)[name] for name in FILES}
         record = evaluate(
             options.checkpoint, options.data, out=options.out, only=options.only,
-            **chosen(options, EVALUATE), **files,
+            split=options.split, **chosen(options, EVALUATE), **files,
         )  # fmt: skip
         print(json.dumps(record)) if options.json else print_figures(record)
 

@@ -37,6 +37,8 @@ SECTIONS: Makers = {
     "control": obedience,
     "drift": lambda s: [drift(s)],
 }
+HELDOUT, TRAIN = SPLITS = "heldout", "train"
+TRAINED_ON = "judged on episodes of the training data: for choosing between worlds, not for telling"
 ASKED: Makers = {"sweep": lambda s: [sweep(s)]}  # only when asked for
 
 
@@ -44,11 +46,13 @@ def evaluate(
     folder: Path, data: Path, *, out: Path | None = None, only: str | None = None,
     clips: int = Budget.clips, horizon: int = Budget.horizon, steps: int | None = None,
     speed: str = "auto", drift_starts: int = Budget.drift_starts,
-    drift_frames: int = Budget.drift_frames,
+    drift_frames: int = Budget.drift_frames, split: str = HELDOUT,
     regression: Path | None = None, lpips: Path | None = None, fid: Path | None = None,
     fvd: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Judge the world in `folder` on `data/heldout`; writes report.html and report.json.
+
+    Between worlds one chooses on the split "train": who chooses by held-out figures has none left.
 
     They go into the folder `out`, or runs/report-<name>. The regression network is that of the
     world's folder unless another is named. `only` names one section, whose report has
@@ -56,13 +60,16 @@ def evaluate(
     the world was trained on the data, or a file is not what it should be.
     """
     began, chosen = time.monotonic(), _chosen(only)
+    if split not in SPLITS:
+        raise UserError(f"there is no split {split!r}; choose one of {', '.join(SPLITS)}")
     budget = Budget(
         clips=clips, horizon=horizon, drift_starts=drift_starts, drift_frames=drift_frames
     )
     load_config(folder)  # what is no world is told before data are read
-    store = FrameStore(data / "heldout")
-    warnings = require_unseen(folder, store)
-    require_split(data, store)
+    store = FrameStore(data / split)
+    warnings = [TRAINED_ON] if split == TRAIN else require_unseen(folder, store)
+    if split == HELDOUT:
+        require_split(data, store)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     given = load_given(lpips=lpips, fid=fid, fvd=fvd)
@@ -80,7 +87,8 @@ def evaluate(
     )  # fmt: skip
     sections = [section for make in chosen.values() for section in make(subject)]
     about = _about(subject, regression) | {"seconds": round(time.monotonic() - began)}
-    place = out or Path("runs") / "-".join(["report", _name(folder), *([only] if only else [])])
+    parts = [part for part in (only, split if split != HELDOUT else None) if part]
+    place = out or Path("runs") / "-".join(["report", _name(folder), *parts])
     record = write_report(place, about, sections, warnings)
     print(f"{place / HTML} is written", file=sys.stderr)
     return record
@@ -113,7 +121,7 @@ def _about(subject: Subject, regression: Path | None) -> dict[str, object]:
     setting = subject.setting
     return {
         "checkpoint": str(subject.folder),
-        "data": str(subject.data / "heldout"),
+        "data": str(subject.store.folder),
         "game": subject.store.game,
         "setting": {
             "steps": setting.steps,

@@ -1,0 +1,172 @@
+"""Pushing: pictures in which the player has sunk into what stopped him, as dreams come to show it.
+
+Small errors of motion add up: who ought to stand at a wall sinks into it pixel by pixel, and no
+recorded picture tells how to come out again. So recorded ones are pushed on in the way in which
+they were stopped, all but what stays where it is on the screen, the player's figure; the picture
+after them is left as it was, and leads out (cf. the shifted cameras of Bojarski et al., arXiv
+1604.07316, section 5, and DAgger, arXiv 1011.0686).
+Shapes: n rows, b pictures, H W pixels.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from worldmodel.data.clips import FrameStore, Span, gather
+from worldmodel.data.latents import fill_store
+from worldmodel.errors import UserError
+from worldmodel.model.optical_flow import measured
+from worldmodel.model.tokenizer import to_float
+from worldmodel.model.warp import centres, sampled
+
+FAST, STILL = 1.0, 0.3  # pixels a frame: what stops had moved faster, and then moves by less
+NEAREST, FARTHEST = 0.5, 8.0  # pixels by which pictures are pushed on, seldom far
+LARGE = 64  # pixels to a side from which on a whole picture's way is measured at half the size
+STEADY = 512  # pairs by which it is told what stays
+STAYS = 0.7  # the error of a place that stays, at most, over its error if it went along
+ELSE, ENOUGH = 0.06, 4.0  # of all brightness, and places of it: what looks like another thing
+AROUND = 2  # pixels to each side of what stays that stay as well
+
+
+class Pushing:
+    """Which rows of a store show somebody who has been stopped, and what stays on the screen."""
+
+    def __init__(self, store: FrameStore, offset: int, starts: np.ndarray) -> None:
+        """Of clips that begin at `starts`, the frame `offset` rows on is to be pushed."""
+        size = store.frames.shape[1:3]
+        ways = whole_ways(store)
+        stopped = stops(ways, store.episodes)
+        self.half = torch.tensor([size[1] / 2, size[0] / 2])
+        self.stopped, self.offset = stopped, offset
+        self.starts = [starts[stopped[starts + offset, axis] != 0] for axis in (0, 1)]
+        self.starts = [found for found in self.starts if len(found)]
+        if not self.starts:
+            raise UserError(
+                f"nothing in {store.folder} is stopped by anything, so nothing can be pushed on; "
+                "train without --pushed"
+            )
+        self.stays = what_stays(store, ways)
+
+    def draw(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, Tensor]:
+        """Starts [b] of so many clips, as many stopped from the side as from below or above; and
+        the ways [2b 2 2] in half pictures, x and y, by which the picture before the one to be
+        pushed and that one itself are pushed, in these clips and in as many that only look so at
+        their edges."""
+        starts, first = self._stopped(count, random)
+        ways = torch.cat([first, self._stopped(count, random)[1]])
+        part = torch.from_numpy(random.random((2 * count, 1))).float()
+        return starts, torch.stack([part * ways, ways], dim=1)
+
+    def _stopped(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, Tensor]:
+        """Starts [b], and ways [b 2] on from what has stopped the picture."""
+        parts = np.array_split(np.arange(count), len(self.starts))
+        starts = [random.choice(a, len(b)) for a, b in zip(self.starts, parts, strict=True)]
+        starts = np.concatenate(starts)
+        by = torch.from_numpy(self.stopped[starts + self.offset]).float()
+        far = NEAREST + (FARTHEST - NEAREST) * random.random((count, 1)) ** 2
+        return starts, by * torch.from_numpy(far).float() / self.half
+
+    def pushed(self, pairs: Tensor, ways: Tensor) -> Tensor:
+        """Pairs [2b 2 3 H W], pushed by the ways [2b 2 2] of a draw; but those in which nothing is
+        there to sink into (an empty sky that moves looks stopped) only get the mirrored edge."""
+        whole = torch.arange(len(ways)) < len(ways) // 2
+        whole &= sinks(pairs[:, 1], self.stays, ways[:, 1])
+        both = zip(pairs.unbind(1), ways.unbind(1), strict=True)
+        return torch.stack([pushed(each, self.stays, by, whole) for each, by in both], dim=1)
+
+
+def whole_ways(store: FrameStore) -> np.ndarray:
+    """The way [n 2] in pixels, x and y, by which each row's picture as a whole comes from the one
+    before it; kept beside the frames. An episode's first one has come from nowhere."""
+    first = np.zeros(len(store), bool)
+    first[[span.start for span in store.episodes]] = True
+    one = 2 if min(store.size) >= LARGE else 1
+
+    @torch.inference_mode()
+    def produce(rows: slice) -> np.ndarray:
+        at = np.arange(rows.start, rows.stop)
+        pair = (np.asarray(store.frames[np.maximum(at - back, 0)]) for back in (1, 0))
+        before, after = (F.avg_pool2d(to_float(torch.from_numpy(x)), one) for x in pair)
+        way = measured(before, after, (1, 1))[..., 0, 0].numpy()
+        return way * np.array(store.size)[::-1] / 2 * ~first[at, None]
+
+    return np.array(fill_store(store, produce, f"ways-{_version()}"), np.float32)
+
+
+def _version() -> str:
+    return sha256(b"whole ways, 1").hexdigest()[:8]
+
+
+def stops(ways: np.ndarray, episodes: Sequence[Span]) -> np.ndarray:
+    """For each row int8 [n 2], -1 or 1 where the picture, whose ways [n 2] are given, moved that
+    way and was stopped at once, and has not moved since; 0 elsewhere.
+
+    Who only slows down, or turns in the air, is stopped by nothing: the row before moves fast, this
+    one and the next do not.
+    """
+    found = np.zeros(ways.shape, np.int8)
+    still, fast = np.abs(ways) < STILL, np.abs(ways) > FAST
+    for span in episodes:
+        for i in range(span.start + 1, span.stop - 1):
+            begins = fast[i - 1] & still[i + 1]
+            way = np.where(begins, np.sign(ways[i - 1]), found[i - 1])
+            found[i] = np.where(still[i], way, 0)
+    return found
+
+
+def what_stays(store: FrameStore, ways: np.ndarray) -> Tensor:
+    """The share [1 1 H W] to which each place stays on the screen when the picture moves: what is
+    drawn there looks less like what it would be if it went along."""
+    moves = np.flatnonzero(np.abs(ways).max(axis=1) > FAST)
+    if not len(moves):
+        return torch.zeros(1, 1, *store.size)
+    rows = moves[np.linspace(0, len(moves) - 1, min(STEADY, len(moves)), dtype=int)]
+    pictures = torch.from_numpy(gather(store.frames, rows - 1, 2))
+    before, after = (to_float(x) for x in pictures.unbind(1))
+    half = torch.tensor([store.size[1] / 2, store.size[0] / 2])
+    way = torch.from_numpy(ways[rows]) / half
+    at = centres(*store.size) + way[..., None, None]
+    off = [(x - after).abs().mean(dim=(0, 1)) for x in (before, sampled(before, at))]
+    near = [F.avg_pool2d(x[None, None], 3, 1, 1) for x in off]
+    kept = (near[0] < STAYS * near[1]).float()
+    wide = F.max_pool2d(kept, 2 * AROUND - 1, 1, AROUND - 1)
+    return F.avg_pool2d(wide, 3, 1, 1)
+
+
+def pushed(pictures: Tensor, stays: Tensor, by: Tensor, whole: Tensor) -> Tensor:
+    """Pictures [b 3 H W] pushed on by so much [b 2] of half a picture, but for what `stays`
+    [1 1 H W]; where that was is what lies behind it, and at their edge they are mirrored. Those
+    that are not to be pushed as a `whole` [b] get the mirrored edge alone, so that nobody is told
+    by it."""
+    whole = whole[:, None].float()
+    edge, toward = 1 - (1 - whole) * by.abs(), by.sign()[..., None, None]
+    at = centres(*pictures.shape[-2:]) + (whole * by)[..., None, None]
+    over = (at * toward - edge[..., None, None]).clamp(min=0)
+    at = at - 2 * over * toward
+    behind = sampled(pictures, at - toward * extent(stays))
+    there = sampled(pictures, at)
+    figure = whole[..., None, None] * sampled(stays.expand(len(at), -1, -1, -1), at)
+    there = there + figure * (behind - there)
+    return there + stays * (pictures - there)
+
+
+def sinks(pictures: Tensor, stays: Tensor, by: Tensor) -> Tensor:
+    """Whether what `stays` [1 1 H W] in pictures [b 3 H W], pushed on by so much [b 2], comes to lie
+    on something else than lies behind it, bool [b]."""
+    here, toward = centres(*pictures.shape[-2:]), by.sign()[..., None, None]
+    behind = sampled(pictures, here - toward * extent(stays))
+    there = sampled(pictures, here + by[..., None, None])
+    was = sampled(stays.expand(len(by), -1, -1, -1), here + by[..., None, None])
+    off = (there - behind).abs().mean(dim=1, keepdim=True) > ELSE
+    return (stays * (1 - was) * off).sum(dim=(1, 2, 3)) >= ENOUGH
+
+
+def extent(stays: Tensor) -> Tensor:
+    """Width and height [1 2 1 1], in half pictures, of what `stays` [1 1 H W]."""
+    mask = stays[0, 0] > 0.5
+    sides = [float(mask.any(dim=dim).float().mean()) * 2 for dim in (0, 1)]
+    return stays.new_tensor(sides).view(1, 2, 1, 1)
