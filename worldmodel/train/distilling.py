@@ -19,6 +19,7 @@ from worldmodel.train.config import TrainConfig
 from worldmodel.train.devices import on_its_device
 from worldmodel.train.finished import open_world, play_setting
 from worldmodel.train.gradients import without_noise
+from worldmodel.train.half import half
 from worldmodel.train.jumps import with_jumps
 from worldmodel.train.latents import LatentClips
 from worldmodel.train.loop import train
@@ -129,7 +130,7 @@ def dreamed_pool(
         latents, controls = clips.draw(part, length)[:2]
         cache = world.network.empty_cache(len(part))
         noise = torch.randn(latents[:, window:].shape, generator=draw)
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16), without_noise():
+        with half("cpu", wanted=config.bf16), without_noise():
             prefill(world.network, cache, latents[:, :window], controls[:, :window], carrier)
             dream = rollout(
                 world.network, cache, controls[:, window:], noise, carrier=carrier,

@@ -4,7 +4,6 @@ import contextlib
 import warnings
 from functools import partial
 
-import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
@@ -13,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from worldmodel.errors import UserError
 from worldmodel.train.config import TrainConfig
+from worldmodel.train.half import half
 from worldmodel.train.objective import Batch, Objective
 from worldmodel.train.ranks import ranks, shared_parts, summed
 
@@ -56,7 +56,7 @@ class Gradients:
             self.batches[index] = batch
         device = next(self.network.parameters()).device
         with contextlib.nullcontext() if last else self._alone():
-            with torch.autocast(device.type, torch.bfloat16, enabled=self.config.bf16):
+            with half(device.type, wanted=self.config.bf16):
                 loss, values = self._loss(batch, index)
             (loss * (share * ranks())).backward()  # ranks' gradients are averaged
         return {k: v.detach() * share for k, v in {"loss": loss, **values}.items()}

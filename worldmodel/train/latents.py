@@ -13,6 +13,7 @@ from worldmodel.model.carrier import Carrier
 from worldmodel.model.motion import FELT, Motion
 from worldmodel.model.tokenizer import Tokenizer, to_float
 from worldmodel.train.config import TrainConfig
+from worldmodel.train.half import half
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def encode_frames(store: FrameStore, tokenizer: Tokenizer, config: TrainConfig) 
 
     @torch.inference_mode()
     def encode(frames: np.ndarray) -> np.ndarray:
-        with torch.autocast(_kind(tokenizer), torch.bfloat16, enabled=config.bf16):
+        with half(_kind(tokenizer), wanted=config.bf16):
             return tokenizer.encode(torch.tensor(frames)).numpy()
 
     return encode_store(store.folder, encode, encoder_hash(tokenizer))
@@ -99,7 +100,7 @@ class Carrying:
         at = np.arange(rows.start, rows.stop)
         before = at - np.minimum(1, self.since[at])
         pictures = self._pictures(before)
-        with torch.autocast(_kind(tokenizer), torch.bfloat16, enabled=self.bf16):
+        with half(_kind(tokenizer), wanted=self.bf16):
             flow = self._flow(at)
             moved = (
                 self._moved(pictures, flow, at)

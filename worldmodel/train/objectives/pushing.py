@@ -155,8 +155,8 @@ def pushed(pictures: Tensor, stays: Tensor, by: Tensor, whole: Tensor) -> Tensor
 
 
 def sinks(pictures: Tensor, stays: Tensor, by: Tensor) -> Tensor:
-    """Whether what `stays` [1 1 H W] in pictures [b 3 H W], pushed on by so much [b 2], comes to lie
-    on something else than lies behind it, bool [b]."""
+    """Whether what `stays` [1 1 H W] in pictures [b 3 H W], pushed on by so much [b 2], comes to
+    lie on something else than lies behind it, bool [b]."""
     here, toward = centres(*pictures.shape[-2:]), by.sign()[..., None, None]
     behind = sampled(pictures, here - toward * extent(stays))
     there = sampled(pictures, here + by[..., None, None])
