@@ -103,3 +103,14 @@ def test_frames_under_no_key_are_never_frozen():
     assert drift.frozen_share(change, held) == 1
     assert drift.frozen_share(change + 1, held) == 0
     assert drift.frozen_share(change, held & False) != drift.frozen_share(change, held)
+
+
+def test_a_stretch_in_which_runs_end_is_of_those_that_go_through_it():
+    """Most runs stop in the middle of it, as a plan may have it."""
+    journey = journeys.empty_journey(torch.zeros(5, 70, 2).numpy())
+    journey.frames = {
+        t: torch.full((5 if t < 40 else 2, 4, 4, 3), t, dtype=torch.uint8) for t in range(70)
+    }
+    found = journey.stretch(4)
+    assert found.shape == (2, 16, 4, 4, 3)
+    assert found[1, :, 0, 0, 0].tolist() == list(range(4, 68, 4))

@@ -132,8 +132,10 @@ class Journey:
             self.change[:n, t] = (made.float() - before.float()).abs().mean(dim=(1, 2, 3))
 
     def stretch(self, start: int) -> Tensor:
-        """Every BETWEEN-th frame of the stretch that begins at `start`, uint8 [b n H W 3]."""
-        return torch.stack([self.frames[t] for t in kept_of(start)], dim=1)
+        """Every BETWEEN-th frame of the stretch that begins at `start`, uint8 [b n H W 3], of the
+        runs that went through all of it."""
+        frames = [self.frames[t] for t in kept_of(start)]
+        return torch.stack([frame[: len(frames[-1])] for frame in frames], dim=1)
 
 
 def kept_of(start: int) -> range:

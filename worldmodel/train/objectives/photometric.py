@@ -17,7 +17,7 @@ from torch import Tensor
 from worldmodel.data.clips import ClipSampler, FrameStore, gather, known
 from worldmodel.errors import UserError
 from worldmodel.model.motion import FELT, Motion, MotionConfig, flow_size, gist
-from worldmodel.model.optical_flow import measured
+from worldmodel.model.optical_flow import measured, roughly_measured
 from worldmodel.model.tokenizer import Tokenizer, to_float, to_uint8
 from worldmodel.model.warp import moved, sampled, sources
 from worldmodel.train.config import TrainConfig
@@ -210,7 +210,7 @@ class Photometric:
             match.append(sum(F.avg_pool2d(error, scale).abs().mean() for scale in SCALES))
             bent.append(sum(flow.diff(n=2, dim=dim).abs().mean() for dim in (-2, -1)))
             if self.weighed.guided:
-                way = self._flow(pictures[:, i], pictures[:, i + 1])
+                way = roughly_measured(pictures[:, i], pictures[:, i + 1], self.size)
                 led_off.append(gist(flow - way).abs().mean())
             uneven.append(sum(flow.diff(dim=dim).abs().mean() for dim in (-2, -1)))
             off.append(error.detach().abs().mean())

@@ -19,13 +19,12 @@ from torch import Tensor
 from worldmodel.data.clips import FrameStore, Span, gather
 from worldmodel.data.latents import fill_store
 from worldmodel.errors import UserError
-from worldmodel.model.optical_flow import measured
+from worldmodel.model.optical_flow import roughly_measured
 from worldmodel.model.tokenizer import to_float
 from worldmodel.model.warp import centres, sampled
 
 FAST, STILL = 1.0, 0.3  # pixels a frame: what stops had moved faster, and then moves by less
 NEAREST, FARTHEST = 0.5, 8.0  # pixels by which pictures are pushed on, seldom far
-LARGE = 64  # pixels to a side from which on a whole picture's way is measured at half the size
 STEADY = 512  # pairs by which it is told what stays
 STAYS = 0.7  # the error of a place that stays, at most, over its error if it went along
 ELSE, ENOUGH = 0.06, 4.0  # of all brightness, and places of it: what looks like another thing
@@ -84,14 +83,13 @@ def whole_ways(store: FrameStore) -> np.ndarray:
     before it; kept beside the frames. An episode's first one has come from nowhere."""
     first = np.zeros(len(store), bool)
     first[[span.start for span in store.episodes]] = True
-    one = 2 if min(store.size) >= LARGE else 1
 
     @torch.inference_mode()
     def produce(rows: slice) -> np.ndarray:
         at = np.arange(rows.start, rows.stop)
         pair = (np.asarray(store.frames[np.maximum(at - back, 0)]) for back in (1, 0))
-        before, after = (F.avg_pool2d(to_float(torch.from_numpy(x)), one) for x in pair)
-        way = measured(before, after, (1, 1))[..., 0, 0].numpy()
+        before, after = (to_float(torch.from_numpy(x)) for x in pair)
+        way = roughly_measured(before, after, (1, 1))[..., 0, 0].numpy()
         return way * np.array(store.size)[::-1] / 2 * ~first[at, None]
 
     return np.array(fill_store(store, produce, f"ways-{_version()}"), np.float32)
