@@ -149,6 +149,11 @@ def _for_gpus(
     )  # fmt: skip
 
 
+# of what learns from pictures alone
+TOUCHING = TrainConfig(
+    steps=3000, batch=96, learning_rate=2e-3, warmup=50, decay=0.4, ema=0.99, bf16=False,
+    validate_every=1000, picture_every=1000,
+)  # fmt: skip
 # of stages that go on from a finished world
 DISTILLING = TrainConfig(
     steps=600, batch=8, learning_rate=2e-4, warmup=20, ema=0.99, validate_every=100,
@@ -164,6 +169,11 @@ PRESETS: dict[str, Callable[[], Preset]] = {
 }
 
 
+# of what learns from pictures alone
+TOUCHING = TrainConfig(
+    steps=3000, batch=96, learning_rate=2e-3, warmup=50, decay=0.4, ema=0.99, bf16=False,
+    validate_every=1000, picture_every=1000,
+)  # fmt: skip
 # of stages that go on from a finished world
 FINISHING = TrainConfig(
     steps=600, batch=8, learning_rate=3e-4, betas=(0.5, 0.95), warmup=50, ema=0.995

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch.utils.flop_counter import sdpa_backward_flop_count, sdpa_flop_count
 
+from worldmodel.model.contact import CHANNELS, HIDDEN, Window
 from worldmodel.model.layers import PATCH as TOKEN
 from worldmodel.model.motion import FINER, MotionConfig
 from worldmodel.model.tokenizer import PATCH, STEM, TokenizerConfig
@@ -83,7 +84,17 @@ def moving(c: MotionConfig) -> int:
         convs += _conv(c.grid, 2 * FINER**2, c.features)
         code += 2 * 2 * c.code
     films = c.blocks * 2 * c.code * 2 * c.features
-    return code + convs + films + 2 * c.code * 2 * h * w
+    held = touching(c.contact) if any(c.contact) else 0
+    return code + convs + films + held + 2 * c.code * 2 * h * w
+
+
+def touching(window: Window) -> int:
+    """What tells whether the figure sinks."""
+    total, inputs, side = 0, 3, window[2:]
+    for features in CHANNELS:
+        side = tuple(-(-n // 2) for n in side)
+        total, inputs = total + _conv(side, inputs, features), features
+    return total + 2 * HIDDEN * (inputs * side[0] * side[1] + 2)
 
 
 def _entry(c: WorldConfig) -> int:

@@ -5,9 +5,10 @@ next picture where in the last one it comes from (cf. Finn et al., arXiv 1605.07
 moved along this flow and encoded again is the carried latent: what the world's transformer starts
 from. Controls tell where the player wants to go, the change between the latents whether he gets
 there: someone who runs into a wall holds the same keys as someone who runs. A wall counts where it
-is in the way: a `placed` code tells where things are. With `momentum` the network is also told its
-own last flow: someone who has jumped flies on, however blurred the dream. Between real frames that
-can be `measured` instead (worldmodel.model.optical_flow).
+is in the way: a `placed` code tells where things are, and a `contact` takes back what goes too far
+all the same. With `momentum` the network is also told its own last flow: someone who has jumped
+flies on, however blurred the dream. Between real frames that can be `measured` instead
+(worldmodel.model.optical_flow).
 Shapes: b batch, n latents of a frame, c latent channels, r controls remembered, m controls,
 h w latent grid, H W pixels.
 """
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 from worldmodel.errors import UserError
 from worldmodel.model import offscreen
+from worldmodel.model.contact import Contact, Window
 from worldmodel.model.detail import sampled_sharply, with_detail
 from worldmodel.model.layers import ConvBlock
 from worldmodel.model.offscreen import Margin
@@ -59,6 +61,7 @@ class MotionConfig:
     bend: float = 0.0  # pixels a pixel
     offscreen: tuple[int, int] = (0, 0)
     astray: float = 0.0  # pixels by which a flow may depart from a turn until that is forgotten
+    contact: Window = (0, 0, 0, 0)  # what of the picture tells that the figure sinks; none
 
     @property
     def margin(self) -> Margin | None:
@@ -111,6 +114,9 @@ class Motion(nn.Module):
             self.lasting = nn.Linear(d, 2)  # how much of the flow before goes on
             for zero in (self.felt.weight, self.lasting.weight, self.lasting.bias):
                 nn.init.zeros_(zero)
+        self.contact = None
+        if any(config.contact):
+            self.contact = Contact(config.contact, (PATCH * h, PATCH * w))
         self.register_buffer("places", centres(h, w), persistent=False)
         turns = offscreen.turns(flow_size(config), h / w)
         self.register_buffer("turns", turns, persistent=False)
@@ -177,12 +183,21 @@ class Motion(nn.Module):
         around = before[-1] if self.config.margin else None
         flow = self(latent, earlier, recent, before[0] if self.config.momentum else None)
         whole = picture.float()
+        flow = self.held(whole, flow)
         if around is not None:
             whole = offscreen.around(whole, around, self.config.margin)
         moved = self.move(whole, flow)
         latents, known, moves = self.begun(tokenizer, moved, flow)
         found = latents, known, moves, flow, moved[:, :3]
         return found if around is None else (*found, self.believed(whole, flow))
+
+    def held(self, pictures: Tensor, flow: Tensor) -> Tensor:
+        """A flow [b 2 h' w'] for pictures [b 3 H W] that does not lead the player's figure into
+        what it cannot pass (worldmodel.model.contact); as it is without that."""
+        if self.contact is None:
+            return flow
+        at = self.contact.shown(sources(flow, tuple(pictures.shape[-2:])))
+        return self.contact.taken_back(self.contact(sampled(pictures, at)), flow)
 
     def move(self, pictures: Tensor, flow: Tensor) -> Tensor:
         """Pictures [b 3 H W] moved along the flow [b 2 h' w'], or of wholes [b 4 H' W'] what comes

@@ -135,17 +135,20 @@ def what_stays(store: FrameStore, ways: np.ndarray) -> Tensor:
     return F.avg_pool2d(wide, 3, 1, 1)
 
 
-def pushed(pictures: Tensor, stays: Tensor, by: Tensor, whole: Tensor) -> Tensor:
+def pushed(
+    pictures: Tensor, stays: Tensor, by: Tensor, whole: Tensor, onward: Tensor | None = None
+) -> Tensor:
     """Pictures [b 3 H W] pushed on by so much [b 2] of half a picture, but for what `stays`
-    [1 1 H W]; where that was is what lies behind it, and at their edge they are mirrored. Those
-    that are not to be pushed as a `whole` [b] get the mirrored edge alone, so that nobody is told
-    by it."""
+    [1 1 H W]; where that was is what lies behind it, seen in the direction `onward` [b 2] of what
+    is in the way (that of `by` unless given), and at their edge they are mirrored. Those that are
+    not to be pushed as a `whole` [b] get the mirrored edge alone, so that nobody is told by it."""
+    onward = (by if onward is None else onward).sign()[..., None, None]
     whole = whole[:, None].float()
     edge, toward = 1 - (1 - whole) * by.abs(), by.sign()[..., None, None]
     at = centres(*pictures.shape[-2:]) + (whole * by)[..., None, None]
     over = (at * toward - edge[..., None, None]).clamp(min=0)
     at = at - 2 * over * toward
-    behind = sampled(pictures, at - toward * extent(stays))
+    behind = sampled(pictures, at - onward * extent(stays))
     there = sampled(pictures, at)
     figure = whole[..., None, None] * sampled(stays.expand(len(at), -1, -1, -1), at)
     there = there + figure * (behind - there)
