@@ -1,5 +1,6 @@
 """A contact learns from recordings alone how far a figure has sunk into what it cannot pass."""
 
+import numpy as np
 import pytest
 import torch
 from test_pushing import FIGURE, STOPPED, hall
@@ -10,7 +11,7 @@ from worldmodel.errors import UserError
 from worldmodel.model.contact import Contact, window_around
 from worldmodel.train.contacts import train_contact
 from worldmodel.train.objectives.pushing import pushed
-from worldmodel.train.objectives.sinking import Sinking
+from worldmodel.train.objectives.sinking import DEEP, DEEPEST, FARTHEST, Sinking, _Stopped
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def objective(halls):
 
 def test_a_third_is_pushed_in_and_the_others_have_not_sunk(objective):
     pictures, into = objective.batch(0)
-    assert pictures.shape == (12, 3, 16, 48) and into.shape == (12, 2)
+    assert pictures.shape == (12, 3, 16, 48) and into.abs().max() <= FARTHEST
     assert (into[:4, 0] >= 0.5).all() and not into[4:].any() and not into[:, 1].any()
     again = objective.batch(0)
     assert torch.equal(again[0], pictures) and torch.equal(again[1], into)
@@ -51,6 +52,17 @@ def test_pushed_back_by_what_is_to_be_said_they_are_as_recorded(objective):
         return float((these - at_wall)[..., inside].abs().mean())
 
     assert off(right) < 0.5 * off(pictures[far])
+
+
+def test_some_who_stand_are_pushed_deep_and_are_to_come_up_no_faster_than_others():
+    standing = _Stopped.__new__(_Stopped)
+    standing.stopped = np.tile(np.array([[0, 1]], np.int8), (50, 1))
+    standing.rows = [np.arange(50)]
+    rows, ways = standing.draw(900, np.random.default_rng(0))
+    assert not ways[:, 0].any() and len(rows) == 900
+    deep = ways[:, 1] > FARTHEST
+    assert float(deep.float().mean()) == pytest.approx(DEEP, abs=0.05)
+    assert float(ways.max()) <= DEEPEST * FARTHEST
 
 
 def test_it_learns_in_a_few_updates(objective):

@@ -1,4 +1,4 @@
-"""Commands about finished worlds.
+"""Commands about finished worlds and motion networks.
 
 Imports stand inside, so that `worldmodel --help` does not wait for PyTorch.
 """
@@ -8,8 +8,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from worldmodel.cli.command import Commands, Run
-from worldmodel.cli.options import add_changes, add_checkpoint, add_data, chosen
-from worldmodel.cli.training import MOTION
+from worldmodel.cli.options import (
+    add_changes,
+    add_checkpoint,
+    add_data,
+    add_run,
+    changed,
+    chosen,
+)
+from worldmodel.cli.training import MOTION, TRAIN
 
 PLAY = {
     "steps": "looks at a frame",
@@ -61,6 +68,21 @@ def configure(parser: ArgumentParser) -> Run:
     )
 
 
+def train_contact(parser: ArgumentParser) -> Run:
+    from worldmodel.presets import TOUCHING
+    from worldmodel.train.contacts import train_contact
+
+    add_data(parser)
+    parser.add_argument("motion", type=Path, help="motion network that gets it: a run or a file")
+    add_run(parser, "runs/contact")
+    add_changes(parser, TOUCHING, TRAIN)
+
+    def run(options: Namespace) -> None:
+        train_contact(options.data, options.motion, options.run, changed(TOUCHING, options, TRAIN))
+
+    return run
+
+
 def scenes(parser: ArgumentParser) -> Run:
     from worldmodel.train.scenes import write_scenes
 
@@ -90,5 +112,6 @@ def _named_row(text: str) -> tuple[str, int]:
 COMMANDS: Commands = {
     "average": (average, "put two worlds' weights together"),
     "configure": (configure, "change what needs no training: title, play, what motion keeps"),
+    "train contact": (train_contact, "teach a motion network what the player's figure cannot pass"),
     "scenes": (scenes, "give a world opening scenes from held-out episodes"),
 }

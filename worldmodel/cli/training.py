@@ -173,21 +173,6 @@ def train_motion(parser: ArgumentParser) -> Run:
     return run
 
 
-def train_contact(parser: ArgumentParser) -> Run:
-    from worldmodel.presets import TOUCHING
-    from worldmodel.train.contacts import train_contact
-
-    add_data(parser)
-    parser.add_argument("motion", type=Path, help="motion network that gets it: a run or a file")
-    add_run(parser, "runs/contact")
-    add_changes(parser, TOUCHING, TRAIN)
-
-    def run(options: Namespace) -> None:
-        train_contact(options.data, options.motion, options.run, changed(TOUCHING, options, TRAIN))
-
-    return run
-
-
 def train_world(parser: ArgumentParser) -> Run:
     from worldmodel.presets import preset_named
     from worldmodel.train.stages import train_world
@@ -294,7 +279,6 @@ COMMANDS: Commands = {
     "presets": (presets, "list the presets with their sizes and what they cost"),
     "train tokenizer": (train_tokenizer, "train the part that turns frames into latents and back"),
     "train motion": (train_motion, "train the part that moves the last frame as the keys say"),
-    "train contact": (train_contact, "teach a motion network what holds the player's figure"),
     "train world": (train_world, "train the part that dreams the next frame"),
     "train outpainter": (train_outpainter, "train the part that dreams what is off-screen"),
     "train scoring": (train_scoring, "sharpen a finished world by scoring its dreams in pairs"),

@@ -129,8 +129,8 @@ class Carrier:
     def known_at(
         self, latents: Tensor, controls: Tensor, at: Tensor, *, bends: bool = False
     ) -> Tensor:
-        """The second of what `carry_at` returns, [b*k n], without moving a picture; what `bends`
-        counts, if told so.
+        """The second of what `carry_at` returns, [b*k n], without moving a picture, and so without
+        a contact; what `bends` counts, if told so.
         """
         flow, size = self.motion(*self._told(latents, controls, at)), self.tokenizer.config
         return self.motion.known(sources(flow, (size.height, size.width)), bends=bends)

@@ -23,7 +23,7 @@ from worldmodel.train.stages import _sources_of, note_configuration, note_source
 @on_its_device
 def train_contact(data: Path, motion: Path, run: Path, config: TrainConfig) -> Motion:
     """Train a contact for the motion network of a file or run folder, which stays as it is
-    otherwise; ends with both in `run/motion.safetensors`.
+    otherwise; ends with both in `run/motion.safetensors`. One that it has is trained on.
 
     Raises UserError when the data are of another size, nothing stays on the screen, or nothing is
     ever stopped.
@@ -42,6 +42,8 @@ def train_contact(data: Path, motion: Path, run: Path, config: TrainConfig) -> M
     note_sources(run, [source_of(store), *_sources_of(motion)])
     torch.manual_seed(config.seed)
     contact = Contact(window, size)
+    if mover.config.contact == window:
+        contact.load_state_dict(mover.contact.state_dict())  # goes on from that
     contact.stays.copy_(objective.stays)
     found = train(
         contact, objective, config, run, lambda average: save_motion(run, held(mover, average))

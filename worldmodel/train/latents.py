@@ -101,7 +101,7 @@ class Carrying:
         before = at - np.minimum(1, self.since[at])
         pictures = self._pictures(before)
         with half(_kind(tokenizer), wanted=self.bf16):
-            flow = self._flow(at)
+            flow = motion.held(pictures, self._flow(at))
             moved = (
                 self._moved(pictures, flow, at)
                 if motion.config.margin

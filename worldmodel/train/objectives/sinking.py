@@ -2,7 +2,8 @@
 
 Recorded pictures of somebody who has been stopped are pushed on by known ways
 (worldmodel.train.objectives.pushing), into what has stopped him or, as many, away from it, so that
-no trace of the pushing tells the one from the other; as many again are as they were recorded.
+no trace of the pushing tells the one from the other; as many again are as they were recorded. Some
+of those who stand are pushed so far down that nothing else is near: they are to come up.
 Shapes: b pictures, H W pixels.
 """
 
@@ -23,6 +24,7 @@ from worldmodel.train.objectives.pushing import pushed, sinks, stops, what_stays
 from worldmodel.train.pictures import save_sheet
 
 NEAREST, FARTHEST = 0.5, 12.0  # pixels by which pictures are pushed, seldom far
+DEEP, DEEPEST = 0.3, 3.0  # share of those pushed in farther, at most by so many times as much
 ALONE = 0.5  # share of those stopped in both directions that are pushed in one
 BLURRED = 0.6  # share of the pictures that are blurred, as old dreams are
 NOISE = 0.03  # of all brightness, at most
@@ -44,7 +46,7 @@ class Sinking:
         self.heldout = self._drawn(self.heldout_set, JUDGED, random, blurs=0.0)
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Pictures [b 3 H W] and by how much they have sunk [b 2], in pixels."""
+        """Pictures [b 3 H W] and by how much they have sunk [b 2], in pixels, up to FARTHEST."""
         random = np.random.default_rng([self.seed, step])
         return self._drawn(self.train_set, self.frames_per_step, random, BLURRED)
 
@@ -54,6 +56,7 @@ class Sinking:
         rows, by = stopped.draw(2 * count // 3, random)
         rows = np.concatenate([rows, stopped.any_row(count - len(rows), random)])
         pictures, into = stopped.pushed(rows, by)
+        into = into.clamp(-FARTHEST, FARTHEST)
         pictures = blurred(pictures, drawn_blurs(len(pictures), blurs, random))
         if blurs:
             noise = NOISE * random.random((len(pictures), 1, 1, 1))
@@ -127,6 +130,8 @@ class _Stopped:
         way = self.stopped[rows] * far
         alone = way.all(axis=1) & (random.random(count) < ALONE)
         way[alone, random.integers(0, 2, alone.sum())] = 0
+        deep = (way[:, 1] > 0) & (way[:, 0] == 0) & (random.random(count) < DEEP)
+        way[deep, 1] = random.uniform(FARTHEST, DEEPEST * FARTHEST, deep.sum())
         return rows, torch.from_numpy(way).float()
 
     def any_row(self, count: int, random: np.random.Generator) -> np.ndarray:
