@@ -61,7 +61,16 @@ def keeping(tmp_path):
     return load_engine(folder, speed="plain").world
 
 
-@pytest.mark.parametrize("kind", ["moving", "keeping"])
+@pytest.fixture
+def holding(tmp_path):
+    """A world whose walls hold the player."""
+    folder = save_world(tmp_path / "holding", moving=True, contact=(0, 8, 16, 32))
+    world = load_engine(folder, speed="plain").world
+    world.motion.contact.layers[-1].bias.data.add_(1.5)  # pixels: it is felt
+    return world
+
+
+@pytest.mark.parametrize("kind", ["moving", "keeping", "holding"])
 def test_openvino_moves_the_picture_as_plain_does(kind, request):
     moving = request.getfixturevalue(kind)
     plain, fast = (rollout(moving, name) for name in ("plain", "openvino"))
