@@ -9,7 +9,6 @@ Shapes: n rows, b pictures, H W pixels.
 """
 
 from collections.abc import Sequence
-from hashlib import sha256
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from worldmodel.model.optical_flow import roughly_measured
 from worldmodel.model.tokenizer import to_float
 from worldmodel.model.warp import centres, sampled
 
+WAYS = "ways-1"  # names the cache; another number when they are measured otherwise
 FAST, STILL = 1.0, 0.3  # pixels a frame: what stops had moved faster, and then moves by less
 NEAREST, FARTHEST = 0.5, 8.0  # pixels by which pictures are pushed on, seldom far
 STEADY = 512  # pairs by which it is told what stays
@@ -92,11 +92,7 @@ def whole_ways(store: FrameStore) -> np.ndarray:
         way = roughly_measured(before, after, (1, 1))[..., 0, 0].numpy()
         return way * np.array(store.size)[::-1] / 2 * ~first[at, None]
 
-    return np.array(fill_store(store, produce, f"ways-{_version()}"), np.float32)
-
-
-def _version() -> str:
-    return sha256(b"whole ways, 1").hexdigest()[:8]
+    return np.array(fill_store(store, produce, WAYS), np.float32)
 
 
 def stops(ways: np.ndarray, episodes: Sequence[Span]) -> np.ndarray:
