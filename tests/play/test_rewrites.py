@@ -66,7 +66,7 @@ def holding(tmp_path):
     """A world whose walls hold the player."""
     folder = save_world(tmp_path / "holding", moving=True, contact=(0, 8, 16, 32))
     world = load_engine(folder, speed="plain").world
-    world.motion.contact.layers[-1].bias.data.add_(1.5)  # pixels: it is felt
+    world.motion.contact.layers[-1].bias.data.add_(3.0)  # pixels: it is felt
     return world
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from worldmodel.data.clips import ClipSampler, FrameStore
 from worldmodel.errors import UserError
-from worldmodel.model.contact import Contact
+from worldmodel.model.contact import SLACK, Contact
 from worldmodel.model.tokenizer import to_float, to_uint8
 from worldmodel.train.config import TrainConfig
 from worldmodel.train.objectives.blurring import BLURS, blurred, drawn_blurs
@@ -29,7 +29,7 @@ ALONE = 0.5  # share of those stopped in both directions that are pushed in one
 BLURRED = 0.6  # share of the pictures that are blurred, as old dreams are
 NOISE = 0.03  # of all brightness, at most
 JUDGED = 768  # held-out pictures in the figures
-FREE = 0.5  # pixels of sinking that are seen where there is none: what is let be
+FREE = SLACK  # pixels of sinking that are seen where there is none: what is let be
 
 
 class Sinking:
