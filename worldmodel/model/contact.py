@@ -15,7 +15,7 @@ Window = tuple[int, int, int, int]  # top, left, height and width in pixels
 
 CHANNELS = 24, 32, 48  # of its convolutions, each of which halves the window
 HIDDEN = 64
-SLACK = 1.5  # pixels of sinking that are let be: where nothing sinks, about so much is seen
+SLACK = 1.5  # pixels of sinking that are let be: what is seen where nothing sinks is mostly less
 
 
 class Contact(nn.Module):

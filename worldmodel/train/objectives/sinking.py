@@ -29,7 +29,6 @@ ALONE = 0.5  # share of those stopped in both directions that are pushed in one
 BLURRED = 0.6  # share of the pictures that are blurred, as old dreams are
 NOISE = 0.03  # of all brightness, at most
 JUDGED = 768  # held-out pictures in the figures
-FREE = SLACK  # pixels of sinking that are seen where there is none: what is let be
 
 
 class Sinking:
@@ -74,7 +73,7 @@ class Sinking:
     @torch.no_grad()
     def validate(self, network: Contact) -> dict[str, float]:
         """In pixels: how far those that are pushed in are, how much of that is seen, sharp and
-        blurred as much as can be; and the share of the others that seem to have sunk."""
+        blurred as much as can be; and the share of the others that are taken back (SLACK)."""
         pictures, into = self.heldout
         far = into.abs().amax(dim=1)
         figures = {"sunk": float(far[far > 0].mean())}
@@ -84,7 +83,7 @@ class Sinking:
             found = network(network.shown(seen))
             along = (found * into.sign()).sum(dim=1) / into.sign().abs().sum(dim=1).clamp_min(1)
             figures[f"seen{name}"] = float(along[far > 0].mean())
-            false = found.abs().amax(dim=1) > FREE
+            false = found.abs().amax(dim=1) > SLACK
             figures[f"false{name}"] = float(false[far == 0].float().mean())
         return figures
 
