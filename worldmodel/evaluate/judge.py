@@ -50,14 +50,14 @@ def evaluate(
     regression: Path | None = None, lpips: Path | None = None, fid: Path | None = None,
     fvd: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Judge the world in `folder` on `data/heldout`; writes report.html and report.json.
+    """Judge the world in `folder` on a `split` of `data`; writes report.html and report.json.
 
-    Between worlds one chooses on the split "train": who chooses by held-out figures has none left.
-
-    They go into the folder `out`, or runs/report-<name>. The regression network is that of the
+    One chooses between worlds on the split "train": who chooses by held-out figures has none left.
+    The reports go into the folder `out`, or runs/report-<name>. The regression network is that of the
     world's folder unless another is named. `only` names one section, whose report has
-    its name too. Returns what report.json holds. Raises UserError when world and data do not fit,
-    the world was trained on the data, or a file is not what it should be.
+    its name too, as one on the split "train" has that. Returns what report.json holds. Raises
+    UserError when world and data do not fit, the world was trained on held-out data, or a file is
+    not what it should be.
     """
     began, chosen = time.monotonic(), _chosen(only)
     if split not in SPLITS:
