@@ -53,8 +53,8 @@ def evaluate(
     """Judge the world in `folder` on a `split` of `data`; writes report.html and report.json.
 
     One chooses between worlds on the split "train": who chooses by held-out figures has none left.
-    The reports go into the folder `out`, or runs/report-<name>. The regression network is that of the
-    world's folder unless another is named. `only` names one section, whose report has
+    The reports go into the folder `out`, or runs/report-<name>. The regression network is that of
+    the world's folder unless another is named. `only` names one section, whose report has
     its name too, as one on the split "train" has that. Returns what report.json holds. Raises
     UserError when world and data do not fit, the world was trained on held-out data, or a file is
     not what it should be.
