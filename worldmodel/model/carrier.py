@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from worldmodel.model import offscreen
+from worldmodel.model import offscreen, scrolling
 from worldmodel.model.cache import FrameCache
 from worldmodel.model.motion import FELT, Motion
 from worldmodel.model.outlook import Outlook
 from worldmodel.model.outpainter import Outpainter
+from worldmodel.model.scrolling import Scrolled
 from worldmodel.model.tokenizer import Tokenizer, to_float
 from worldmodel.model.warp import sources
 
@@ -59,9 +60,11 @@ class Carrier:
             unseen, lag = last.new_zeros(len(last), 1, 0), last.new_zeros(len(last), 1, 2)
             return Carried(last, tau, known, never, last, flow, unseen, nothing, lag)
         recent = torch.cat([controls[:, None], memory.recent[:, : history - 1]], dim=1)
-        given = self._given(memory.picture, memory.flow, memory.offscreen)
-        if self.outlook and noise is not None and self.outlook.wanted(memory.offscreen):
-            given[-1] = self.outlook(self.whole(memory.picture, memory.offscreen), noise)
+        around = memory.offscreen
+        if self.outlook and noise is not None and self.outlook.wanted(around):
+            dreamed = self.outlook(self.whole(memory.picture, around), noise)
+            around = offscreen.beside(dreamed, around, self.motion.config.margin)
+        given = self._given(memory.picture, memory.flow, around, memory.lag)
         carried = self.motion.carried(
             self.tokenizer, memory.latent, memory.earlier, memory.picture, recent, *given
         )
@@ -74,28 +77,45 @@ class Carrier:
 
     def seen(self, cache: FrameCache, carried: Carried, picture: Tensor) -> Carried:
         """`carried` for a frame that was not dreamed: what led to its `picture` [b 3 H W] is
-        measured, if the motion network goes by that."""
+        measured, if the motion network goes by that, and what was kept of it gives way."""
         before = cache.memory.picture
+        carried = carried._replace(offscreen=self.seen_anew(carried.offscreen[:, 0])[:, None])
         if not self.motion.config.measured or before.ndim < 4:
             return carried
         return carried._replace(flow=self.motion.measure(before, picture)[:, None])
 
-    def _given(self, picture: Tensor, flow: Tensor | None, around: Tensor | None) -> list[Tensor]:
+    def seen_anew(self, around: Tensor) -> Tensor:
+        """What is around a frame [b 4 H' W'] that was not dreamed."""
+        contact = self.motion.contact
+        if contact is None:
+            return around
+        return scrolling.seen_anew(around, contact.stays, self.motion.config.margin)
+
+    def _given(
+        self, picture: Tensor, flow: Tensor | None, around: Tensor | None, lag: Tensor
+    ) -> list[Tensor]:
         """What `Motion.carried` is given last, for a picture [b 3 H W]; None is nothing yet."""
         given = []
         if self.motion.config.momentum:
             given.append(self.motion.no_flow(len(picture)) if flow is None else flow)
         if self.motion.config.margin:
             given.append(self.nothing(picture) if around is None else around)
+        if self.motion.contact is not None:
+            given.append(lag)
         return given
 
+    def after(self, found: Scrolled, lag: Tensor) -> tuple[Tensor, Tensor]:
+        """What is around the next picture [b 4 H' W'] and its lag [b 2], after one was moved on."""
+        whole = self.motion.believed(found.whole, found.flow)
+        way = self.motion.middle(found.flow) if found.way is None else found.way
+        return offscreen.shifted(whole, way + lag)
+
     def _after(self, carried: tuple[Tensor, ...], lag: Tensor) -> tuple[Tensor, Tensor]:
-        """What is around the next picture [b 4 H' W'] and its lag, of what `Motion.carried` found;
-        [b 0] where it is not kept."""
+        """What `after` returns, of what `Motion.carried` found; [b 0] where nothing is kept."""
         if not self.motion.config.margin:
             return carried[0].new_zeros(len(carried[0]), 0), lag
-        flow, whole = carried[3], carried[5]
-        return self.motion.shift(whole, flow, lag)
+        way = carried[6] if len(carried) > 6 else self.motion.middle(carried[3])
+        return offscreen.shifted(carried[5], way + lag)
 
     def carry_clip(self, latents: Tensor, controls: Tensor) -> Tensor:
         """What each frame of a clip [b t n c] starts from under controls [b t m]; zeros first."""
@@ -110,7 +130,7 @@ class Carrier:
             picture = self.picture(before)
             if self.motion.config.measured and last is not None:
                 flow = self.motion.measure(last, picture)
-            given = self._given(picture, flow, around)
+            given = self._given(picture, flow, around, lag)
             carried = self.motion.carried(self.tokenizer, before, earlier, picture, recent, *given)
             (around, lag), flow, last = self._after(carried, lag), carried[3], picture
             starts.append(carried[0])
@@ -123,7 +143,7 @@ class Carrier:
         """
         before, earlier, recent, flow = self._told(latents, controls, at)
         picture = self.picture(before)
-        given = self._given(picture, flow, None)
+        given = self._given(picture, flow, None, picture.new_zeros(len(picture), 2))
         return self.motion.carried(self.tokenizer, before, earlier, picture, recent, *given)[:5]
 
     def known_at(

@@ -15,7 +15,7 @@ Window = tuple[int, int, int, int]  # top, left, height and width in pixels
 
 CHANNELS = 24, 32, 48  # of its convolutions, each of which halves the window
 HIDDEN = 64
-SLACK = 1.5  # pixels of sinking that are let be: what is seen where nothing sinks is mostly less
+SLACK = 0.5  # pixels of sinking that are let be: what is seen where nothing sinks is mostly less
 
 
 class Contact(nn.Module):
@@ -47,13 +47,13 @@ class Contact(nn.Module):
         top, left, height, width = self.window
         return pictures[:, :, top : top + height, left : left + width]
 
-    def taken_back(self, sunk: Tensor, flow: Tensor) -> Tensor:
-        """A flow [b 2 h' w'] in half pictures without what has `sunk` [b 2], the figure's own flow
-        left as it is."""
+    def back(self, shown: Tensor) -> Tensor:
+        """How far pictures of which this is `shown` [b 3 height width] have to come back, x and y
+        [b 2 1 1] in half pictures."""
         height, width = self.size
+        sunk = self(shown)
         half = sunk.new_tensor([width / 2, height / 2])
-        back = (sunk.sign() * F.relu(sunk.abs() - SLACK) / half)[..., None, None]
-        return flow - back * (1 - F.adaptive_avg_pool2d(self.stays, flow.shape[-2:]))
+        return (sunk.sign() * F.relu(sunk.abs() - SLACK) / half)[..., None, None]
 
 
 def window_around(stays: Tensor, margin: int) -> Window:

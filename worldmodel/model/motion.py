@@ -27,6 +27,7 @@ from worldmodel.model.detail import sampled_sharply, with_detail
 from worldmodel.model.layers import ConvBlock
 from worldmodel.model.offscreen import Margin
 from worldmodel.model.optical_flow import measured
+from worldmodel.model.scrolling import Scrolled, scrolled
 from worldmodel.model.tokenizer import PATCH, Tokenizer
 from worldmodel.model.warp import bent, centres, inside, sampled, sources
 
@@ -80,6 +81,11 @@ class MotionConfig:
             )
         if self.measured and not self.momentum:
             raise UserError("measured is the flow that momentum goes on from; set momentum too")
+        if any(self.contact) and self.margin is None:
+            raise UserError(
+                "what lies behind the figure of a contact is kept with what is off-screen; "
+                "set offscreen too"
+            )
 
 
 class Motion(nn.Module):
@@ -177,27 +183,31 @@ class Motion(nn.Module):
         share [b n] of each latent's place that is known from the picture, the mean way [b] in
         pixels, the flow [b 2 h' w'] and the moved picture.
 
-        `before` is, with momentum, the last flow, and where off-screen memory is kept what is
-        around the picture [b 4 H' W']; what of that is still believed comes back as the sixth.
+        `before` is, with momentum, the last flow, where off-screen memory is kept what is around
+        the picture [b 4 H' W'], and with a contact by how many pixels [b 2] that lags behind. What
+        of it is still believed comes back as the sixth, with a contact its way [b 2] as the seventh.
         """
-        around = before[-1] if self.config.margin else None
-        flow = self(latent, earlier, recent, before[0] if self.config.momentum else None)
-        whole = picture.float()
-        flow = self.held(whole, flow)
-        if around is not None:
-            whole = offscreen.around(whole, around, self.config.margin)
-        moved = self.move(whole, flow)
-        latents, known, moves = self.begun(tokenizer, moved, flow)
-        found = latents, known, moves, flow, moved[:, :3]
-        return found if around is None else (*found, self.believed(whole, flow))
+        before, flow = list(before), before[0] if self.config.momentum else None
+        flow = self(latent, earlier, recent, flow)
+        lag = before.pop() if self.contact is not None else None
+        around = before.pop() if self.config.margin else None
+        found = self.moved_on(picture.float(), around, lag, flow)
+        begun = *self.begun(tokenizer, found.view, found.behind), found.flow, found.view[:, :3]
+        if around is None:
+            return begun
+        begun = *begun, self.believed(found.whole, found.flow)
+        return begun if lag is None else (*begun, found.way)
 
-    def held(self, pictures: Tensor, flow: Tensor) -> Tensor:
-        """A flow [b 2 h' w'] for pictures [b 3 H W] that does not lead the player's figure into
-        what it cannot pass (worldmodel.model.contact); as it is without that."""
-        if self.contact is None:
-            return flow
-        at = self.contact.shown(sources(flow, tuple(pictures.shape[-2:])))
-        return self.contact.taken_back(self.contact(sampled(pictures, at)), flow)
+    def moved_on(
+        self, picture: Tensor, around: Tensor | None, lag: Tensor | None, flow: Tensor
+    ) -> Scrolled:
+        """A picture [b 3 H W] moved along a flow [b 2 h' w'], with what is `around` it and its lag
+        as `carried` has them; the way of the whole is measured with a contact only."""
+        margin = self.config.margin
+        if self.contact is not None:
+            return scrolled(self.contact, margin, picture, around, lag, flow)
+        whole = picture if margin is None else offscreen.around(picture, around, margin)
+        return Scrolled(self.move(whole, flow), whole, flow, flow, None)
 
     def move(self, pictures: Tensor, flow: Tensor) -> Tensor:
         """Pictures [b 3 H W] moved along the flow [b 2 h' w'], or of wholes [b 4 H' W'] what comes
@@ -215,11 +225,9 @@ class Motion(nn.Module):
         share = offscreen.astray(self._way(flow), self.turns) / self.config.astray
         return offscreen.doubted(whole, share)
 
-    def shift(self, whole: Tensor, flow: Tensor, lag: Tensor) -> tuple[Tensor, Tensor]:
-        """A whole [b 4 H' W'] after a flow [b 2 h' w'], and the pixels [b 2] by which what is
-        off-screen lags behind; it did by `lag` before."""
-        middle = self._way(flow).flatten(2).contiguous().median(-1).values
-        return offscreen.shifted(whole, middle + lag)
+    def middle(self, flow: Tensor) -> Tensor:
+        """The way [b 2] of a flow [b 2 h' w'] as a whole, in pixels: the median."""
+        return self._way(flow).flatten(2).contiguous().median(-1).values
 
     def _way(self, flow: Tensor) -> Tensor:
         """A flow [b 2 h' w'] in pixels."""

@@ -30,13 +30,15 @@ def nothing(like: Tensor, size: tuple[int, int], margin: Margin) -> Tensor:
 
 
 def around(picture: Tensor, whole: Tensor, margin: Margin) -> Tensor:
-    """The whole [b 4 H' W'] with a new picture [b 3 H W] in its middle.
+    """The whole [b 4 H' W'] with a new picture [b 3 H W] in its middle, all of it known, or one
+    [b 4 H W] that tells what is.
 
     Unknown places take the colours of the picture's edge, as if it went on so.
     """
     down, aside = margin
-    view = F.pad(torch.ones_like(picture[:, :1]), (aside, aside, down, down))
-    unseen = torch.cat([_widened(_widened(picture, aside, -1), down, -2), view], dim=1)
+    known = picture[:, 3:] if picture.shape[1] > 3 else torch.ones_like(picture[:, :1])
+    view = F.pad(known, (aside, aside, down, down))
+    unseen = torch.cat([_widened(_widened(picture[:, :3], aside, -1), down, -2), view], dim=1)
     return torch.where((whole[:, 3:] > 0) & (view == 0), whole, unseen)
 
 
@@ -53,6 +55,13 @@ def middle(whole: Tensor, margin: Margin) -> Tensor:
     """The part of a whole [b c H' W'] that is in view [b c H W]."""
     down, aside = margin
     return whole[..., down : whole.shape[-2] - down, aside : whole.shape[-1] - aside]
+
+
+def beside(whole: Tensor, old: Tensor, margin: Margin) -> Tensor:
+    """A whole [b 4 H' W'], but what is in view as it is in an `old` one."""
+    found = whole.clone()
+    middle(found, margin).copy_(middle(old, margin))
+    return found
 
 
 def moved(whole: Tensor, at: Tensor, margin: Margin, *, sharply: bool) -> Tensor:

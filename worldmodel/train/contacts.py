@@ -36,7 +36,7 @@ def train_contact(data: Path, motion: Path, run: Path, config: TrainConfig) -> M
             f"{store.folder} has frames of {store.size}, but {motion} moves those of {size}"
         )
     objective = in_turn(lambda: Sinking(store, heldout, config.parts()))  # measures ways once
-    window = window_around(objective.stays, margin=round(FARTHEST) + PATCH)
+    window = window_around(objective.stays, margin=2 * round(FARTHEST))
     sizes = dataclasses.replace(mover.config, contact=window)
     note_configuration(run, {"motion": sizes, "train": config})
     note_sources(run, [source_of(store), *_sources_of(motion)])

@@ -101,12 +101,11 @@ class Carrying:
         before = at - np.minimum(1, self.since[at])
         pictures = self._pictures(before)
         with half(_kind(tokenizer), wanted=self.bf16):
-            flow = motion.held(pictures, self._flow(at))
-            moved = (
-                self._moved(pictures, flow, at)
-                if motion.config.margin
-                else (motion.move(pictures, flow))
-            )
+            flow = self._flow(at)
+            if motion.config.margin:
+                moved, flow = self._moved(pictures, flow, at)
+            else:
+                moved = motion.move(pictures, flow)
             found, known, _ = motion.begun(tokenizer, moved, flow)
         if motion.config.margin:
             found = torch.cat([found, known[..., None]], dim=-1)
@@ -138,17 +137,19 @@ class Carrying:
             earlier = motion.flow_of(past, controls[:, :-1])
         return motion(past[:, -1], past[:, -2], controls[:, -history:].flip(1), earlier)
 
-    def _moved(self, pictures: Tensor, flow: Tensor, at: np.ndarray) -> Tensor:
-        """Views [rows 4 H W], each with what the rows before it have seen."""
-        motion, wholes = self.carrier.motion, []
+    def _moved(self, pictures: Tensor, flows: Tensor, at: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Views [rows 4 H W], each with what the rows before it have seen, and their flows."""
+        carrier, moved = self.carrier, []
         for i, since in enumerate(self.since[at]):
             if since <= 1:
-                self.around, self.lag = None, flow.new_zeros(1, 2)
-            wholes.append(self.carrier.whole(pictures[i : i + 1], self.around))
-            way = flow[i : i + 1].float()
-            self.around, self.lag = motion.shift(motion.believed(wholes[-1], way), way, self.lag)
+                self.around, self.lag = carrier.nothing(pictures[:1]), flows.new_zeros(1, 2)
+            flow = flows[i : i + 1].float()
+            found = carrier.motion.moved_on(pictures[i : i + 1], self.around, self.lag, flow)
+            self.around, self.lag = carrier.after(found, self.lag)
+            self.around = carrier.seen_anew(self.around)
+            moved.append((found.view, found.behind))
         self.next = int(at[-1]) + 1
-        return motion.move(torch.cat(wholes), flow)
+        return tuple(torch.cat(parts) for parts in zip(*moved, strict=True))
 
 
 def _kind(network: nn.Module) -> str:

@@ -28,7 +28,9 @@ NEAREST, FARTHEST = 0.5, 8.0  # pixels by which pictures are pushed on, seldom f
 STEADY = 512  # pairs by which it is told what stays
 STAYS = 0.7  # the error of a place that stays, at most, over its error if it went along
 ELSE, ENOUGH = 0.06, 4.0  # of all brightness, and places of it: what looks like another thing
-AROUND = 2  # pixels to each side of what stays that stay as well
+AROUND = 2  # pixels to each side of what stays that may stay as well
+RIM = 4  # pixels around these whose variance is that of what does not stay
+UNLIKE, ALIKE = 0.35, 0.7  # share of that variance which is lacking: of the figure nothing, and all
 
 
 class Pushing:
@@ -114,7 +116,9 @@ def stops(ways: np.ndarray, episodes: Sequence[Span]) -> np.ndarray:
 
 def what_stays(store: FrameStore, ways: np.ndarray) -> Tensor:
     """The share [1 1 H W] to which each place stays on the screen when the picture moves: what is
-    drawn there looks less like what it would be if it went along."""
+    drawn there looks less like what it would be if it went along. Of such places those that look
+    alike in all pictures are told from what is only near them, as nothing is seen to move past it
+    (a figure that looks different in each episode keeps its surroundings)."""
     moves = np.flatnonzero(np.abs(ways).max(axis=1) > FAST)
     if not len(moves):
         return torch.zeros(1, 1, *store.size)
@@ -128,7 +132,19 @@ def what_stays(store: FrameStore, ways: np.ndarray) -> Tensor:
     near = [F.avg_pool2d(x[None, None], 3, 1, 1) for x in off]
     kept = (near[0] < STAYS * near[1]).float()
     wide = F.max_pool2d(kept, 2 * AROUND - 1, 1, AROUND - 1)
-    return F.avg_pool2d(wide, 3, 1, 1)
+    return _alike(after, wide)
+
+
+def _alike(pictures: Tensor, wide: Tensor) -> Tensor:
+    """How much alike all pictures [n 3 H W] are [1 1 H W], by their variance over that around
+    `wide` [1 1 H W] places; only there, and all of these where none is alike."""
+    varies = pictures.var(dim=0).mean(dim=0)[None, None]
+    rim = F.max_pool2d(wide, 2 * RIM + 1, 1, RIM) > wide
+    if not rim.any():
+        return wide
+    alike = wide * (1 - varies / varies[rim].median())
+    alike = ((alike - UNLIKE) / (ALIKE - UNLIKE)).clamp(0, 1)
+    return alike if (alike > 0.5).any() else wide
 
 
 def pushed(
@@ -144,9 +160,10 @@ def pushed(
     at = centres(*pictures.shape[-2:]) + (whole * by)[..., None, None]
     over = (at * toward - edge[..., None, None]).clamp(min=0)
     at = at - 2 * over * toward
-    behind = sampled(pictures, at - onward * extent(stays))
+    wide = F.max_pool2d(stays, 3, 1, 1)  # its edge has something of its colours
+    behind = sampled(pictures, at - onward * extent(wide))
     there = sampled(pictures, at)
-    figure = whole[..., None, None] * sampled(stays.expand(len(at), -1, -1, -1), at)
+    figure = whole[..., None, None] * sampled(wide.expand(len(at), -1, -1, -1), at)
     there = there + figure * (behind - there)
     return there + stays * (pictures - there)
 

@@ -1,0 +1,98 @@
+"""Scrolling: a level that passes by a player who stays on the screen moves as one piece.
+
+A network's flow is nearly that of one piece, but bends a little, and after fifty frames floors
+slope and walls lean. So all of it that is near the way of the whole goes that way. And what moves
+as one piece need not be sampled anew at every frame, which blurs it: it is kept as it was first
+seen, moved by whole pixels with the off-screen memory (worldmodel.model.offscreen) that it lies in
+the middle of, and sampled once to be shown. The player's figure is a layer of its own
+(worldmodel.model.figure), and held by what it cannot pass (worldmodel.model.contact).
+Shapes: b pictures, H W pixels, H' W' of the whole, h' w' flow vectors.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from worldmodel.model import figure, offscreen
+from worldmodel.model.contact import Contact
+from worldmodel.model.detail import sampled_sharply, with_detail
+from worldmodel.model.offscreen import Margin
+from worldmodel.model.tokenizer import PATCH
+from worldmodel.model.warp import centres, sources
+
+NEAR, SHARE = 2.0, 0.4  # pixels, and of the way, within which a flow is that of the whole
+
+
+class Scrolled(NamedTuple):
+    """A picture moved on."""
+
+    view: Tensor  # [b 4 H W], with the figure; the last channel is what is known
+    whole: Tensor  # [b 4 H' W'], what it was moved from
+    behind: Tensor  # [b 2 h' w'], the flow of what lies behind the figure
+    flow: Tensor  # [b 2 h' w'], that of all
+    way: Tensor  # [b 2], that of the whole in pixels
+
+
+def scrolled(
+    contact: Contact, margin: Margin, picture: Tensor, around: Tensor, lag: Tensor, flow: Tensor
+) -> Scrolled:
+    """A picture [b 3 H W] moved along a flow [b 2 h' w']; what lies `around` it [b 4 H' W'], and
+    what is kept of it in the middle of that, lag behind by `lag` pixels [b 2]."""
+    stays, size = contact.stays, contact.size
+    half = flow.new_tensor([size[1] / 2, size[0] / 2])
+    kept = offscreen.middle(around, margin)
+    there, drawn = figure.lifted(picture, kept, stays)
+    late = (lag / half)[..., None, None]
+    whole = offscreen.around(renewed(kept, there, late), around, margin)
+    behind, way = as_one(figure.behind(flow, stays), there, 1 - figure.beside(stays))
+    at = contact.shown(sources(behind + late, size))
+    touched = offscreen.moved(whole, at, margin, sharply=False)
+    back = contact.back(figure.put_back(touched, contact.shown(drawn))[:, :3])
+    behind, way = behind - back, way - back[..., 0, 0] * half
+    view = offscreen.moved(whole, sources(behind + late, size), margin, sharply=True)
+    own = F.adaptive_avg_pool2d(stays, flow.shape[-2:])
+    return Scrolled(
+        figure.put_back(view, drawn), whole, behind, behind + own * (flow - behind), way
+    )
+
+
+def renewed(kept: Tensor, picture: Tensor, late: Tensor) -> Tensor:
+    """What is kept [b 4 H W] of pictures, which lags by `late` [b 2 1 1] in half pictures, after a
+    new one [b 4 H W]: its colours and shapes, and the detail of what is kept where both agree."""
+    size = tuple(picture.shape[-2:])
+    anew = sampled_sharply(picture[:, :3], centres(*size).to(late.device) - late)
+    known = F.avg_pool2d((kept[:, 3:] > 0).to(kept.dtype), PATCH).flatten(1)
+    grid = tuple(pixels // PATCH for pixels in size)
+    return torch.cat([with_detail(anew, kept[:, :3], known, grid), picture[:, 3:]], dim=1)
+
+
+def as_one(flow: Tensor, picture: Tensor, clear: Tensor) -> tuple[Tensor, Tensor]:
+    """A flow [b 2 h' w'] that is the way of the whole where it is near that, and this way [b 2] in
+    pixels: the median, in x and in y, over places that tell. A stripe that is pushed along itself
+    seems to stand still, so a place counts by the square of how much the `picture` [b 3 H W]
+    changes there in that direction, where nothing hides it (`clear` [1 1 H W])."""
+    height, width = picture.shape[-2:]
+    half = flow.new_tensor([width / 2, height / 2]).view(1, 2, 1, 1)
+    aside = F.pad(picture[:, :3, :, 1:] - picture[:, :3, :, :-1], (0, 1))
+    down = F.pad(picture[:, :3, 1:] - picture[:, :3, :-1], (0, 0, 0, 1))
+    changes = torch.stack([aside.abs().mean(dim=1), down.abs().mean(dim=1)], dim=1) * clear
+    tells = F.adaptive_avg_pool2d(changes, flow.shape[-2:]).flatten(2).square() + 1e-8
+    pixels = flow * half
+    ways, order = pixels.flatten(2).sort(dim=-1)
+    share = tells.gather(2, order).cumsum(dim=-1)
+    middle = (share < share[..., -1:] / 2).sum(dim=-1, keepdim=True)
+    way = ways.gather(2, middle)[..., None]
+    near = NEAR + SHARE * way.norm(dim=1, keepdim=True)
+    apart = (pixels - way).norm(dim=1, keepdim=True) / near
+    other = (2 * apart - 1.5).clamp(0, 1)  # from three quarters to five quarters of what is near
+    return (way + other * (pixels - way)) / half, way[..., 0, 0]
+
+
+def seen_anew(whole: Tensor, stays: Tensor, margin: Margin) -> Tensor:
+    """What lies around a picture [b 4 H' W'] that was not dreamed: nothing is kept of it but what
+    lies behind the figure."""
+    found = whole.clone()
+    offscreen.middle(found, margin)[:, 3:] *= figure.beside(stays)
+    return found
