@@ -4,14 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import LATENTS, MOTION, motion, tokenizer
+from tiny import MOTION, motion
 from torch.utils.flop_counter import FlopCounterMode
 
 from worldmodel.checkpoint import load_motion, save_motion
+from worldmodel.errors import UserError
 from worldmodel.evaluate.flops import moving, touching
+from worldmodel.model import offscreen
 from worldmodel.model.contact import SLACK, Contact, window_around
+from worldmodel.model.scrolling import scrolled
 
-SIZE, WINDOW = (16, 48), (2, 14, 12, 20)
+SIZE, WINDOW, MARGIN = (16, 48), (2, 14, 12, 20), (8, 16)
 
 
 def contact(sunk):
@@ -23,45 +26,43 @@ def contact(sunk):
     return found.requires_grad_(False)
 
 
-def test_the_flow_of_all_but_the_figure_is_taken_back():
-    flow = torch.full((1, 2, 4, 12), 0.25)
-    found = contact([3.0 + SLACK, 0.0]).taken_back(torch.tensor([[3.0 + SLACK, 0.0]]), flow)
-    away = flow - found
-    torch.testing.assert_close(24 * away[0, 0, 0], torch.full((12,), 3.0))
-    assert not away[0, 0, 1:3, 5:7].any() and not away[0, 1].any()
-
-
-def test_who_has_hardly_sunk_is_left_alone():
-    flow = torch.randn(1, 2, 4, 12)
-    assert torch.equal(contact([0.0, 0.0]).taken_back(torch.tensor([[SLACK, -SLACK]]), flow), flow)
+def test_what_has_sunk_is_to_come_back_but_for_what_is_let_be():
+    back = contact([3.0 + SLACK, -SLACK]).back(torch.rand(1, 3, 12, 20))
+    assert back.shape == (1, 2, 1, 1)
+    assert (24 * back[0, 0]).item() == pytest.approx(3) and not back[0, 1].any()
 
 
 def test_what_is_judged_is_the_moved_picture_around_the_figure():
-    mover, seen = motion(contact=WINDOW), []
-    mover.contact.forward = lambda pictures: seen.append(pictures) or torch.zeros(1, 2)
+    """All but the figure comes from four pixels to the right."""
+    seen, touching = [], contact([0.0, 0.0])
+    touching.forward = lambda pictures: seen.append(pictures) or torch.zeros(1, 2)
     picture = torch.arange(48.0).expand(1, 3, 16, 48) / 48
-    flow = torch.zeros(1, 2, 4, 12)
-    flow[:, 0] = 4 / 24  # all of it comes from four pixels to the right
-    assert torch.equal(mover.held(picture, flow), flow)
+    moved(touching, picture, 4.0)
     (shown,) = seen
     torch.testing.assert_close(48 * shown[0, 0, 0], torch.arange(18.0, 38.0))
+    torch.testing.assert_close(48 * shown[0, 0, 6, 7:13], torch.arange(21.0, 27.0))  # the figure
 
 
 def test_carried_pictures_stop_where_the_contact_says():
-    """What is carried along a flow of two pixels to the right is held by a wall after one."""
-    mover, tokens = motion(contact=WINDOW), tokenizer()
-    picture, latent = torch.rand(1, 3, 16, 48), torch.randn(1, LATENTS, 4)
-    given = tokens, latent, latent, picture, torch.zeros(1, MOTION.history, MOTION.controls)
-    mover.contact = contact([0.0, 0.0])
-    free = mover.carried(*given)[3]
-    mover.contact = contact([1.0 + SLACK, 0.0])
-    held = mover.carried(*given)[3]
-    torch.testing.assert_close(24 * (free - held)[0, 0, 0], torch.ones(12))
+    """What is carried along a flow of four pixels to the right is held by a wall after three."""
+    picture = torch.rand(1, 3, 16, 48)
+    free, held = (
+        moved(contact([sunk, 0.0]), picture, 4.0) for sunk in (0.0, 1.0 + SLACK)
+    )  # fmt: skip
+    torch.testing.assert_close(24 * (free.behind - held.behind)[0, 0], torch.ones(4, 12))
+    torch.testing.assert_close(free.way - held.way, torch.tensor([[1.0, 0.0]]))
 
 
-def test_without_a_contact_a_flow_is_as_it_is():
-    flow = torch.randn(1, 2, 4, 12)
-    assert motion().held(torch.rand(1, 3, 16, 48), flow) is flow
+def moved(touching, picture, pixels):
+    """A picture [1 3 H W], moved on by so many pixels to the right."""
+    around, flow = offscreen.nothing(picture, SIZE, MARGIN), torch.zeros(1, 2, 4, 12)
+    flow[:, 0] = 2 * pixels / SIZE[1]
+    return scrolled(touching, MARGIN, picture, around, torch.zeros(1, 2), flow)
+
+
+def test_a_contact_needs_an_off_screen_memory():
+    with pytest.raises(UserError, match="set offscreen too"):
+        motion(contact=WINDOW)
 
 
 def test_a_window_has_all_that_stays_and_a_margin_inside_the_picture():
@@ -73,15 +74,14 @@ def test_a_window_has_all_that_stays_and_a_margin_inside_the_picture():
 
 
 def test_it_is_saved_and_read_with_its_motion_network(tmp_path):
-    mover = motion(contact=WINDOW)
+    mover = motion(contact=WINDOW, offscreen=(1, 2))
     mover.contact = contact([2.0, 0.0])
     save_motion(tmp_path, mover)
     again = load_motion(tmp_path / "motion.safetensors")
-    assert again.config == replace(MOTION, contact=WINDOW)
+    assert again.config == replace(MOTION, contact=WINDOW, offscreen=(1, 2))
     assert torch.equal(again.contact.stays, mover.contact.stays)
-    flow = torch.randn(1, 2, 4, 12)
-    assert torch.equal(again.held(flow.new_zeros(1, 3, 16, 48), flow),
-                       mover.held(flow.new_zeros(1, 3, 16, 48), flow))  # fmt: skip
+    shown = torch.rand(1, 3, *WINDOW[2:])
+    assert torch.equal(again.contact.back(shown), mover.contact.back(shown))
 
 
 @pytest.mark.parametrize("window", [WINDOW, (0, 0, 7, 9)])
@@ -89,4 +89,5 @@ def test_the_formula_counts_what_pytorch_counts(window):
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         Contact(window, SIZE)(torch.rand(1, 3, *window[2:]))
     assert touching(window) == counter.get_total_flops()
-    assert moving(replace(MOTION, contact=window)) == moving(MOTION) + touching(window)
+    kept = replace(MOTION, offscreen=(1, 2))
+    assert moving(replace(kept, contact=window)) == moving(kept) + touching(window)

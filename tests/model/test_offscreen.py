@@ -43,7 +43,7 @@ def seen(picture, *ways):
     for way in ways:
         whole = offscreen.around(picture, around, MARGIN)
         view = mover.move(whole, pushed(*way))
-        around, lag = mover.shift(whole, pushed(*way), lag)
+        around, lag = offscreen.shifted(whole, mover.middle(pushed(*way)) + lag)
         picture = view[:, :3]
     return view[0], around
 
@@ -77,6 +77,19 @@ def test_a_new_picture_hides_what_was_in_its_place():
     torch.testing.assert_close(whole[left][:, :3], old[..., :16], **CLOSE)
 
 
+def test_a_picture_may_tell_what_of_it_is_known():
+    picture = torch.rand(1, 4, *SIZE).round()
+    whole = offscreen.around(picture, offscreen.nothing(picture, SIZE, MARGIN), MARGIN)
+    assert torch.equal(offscreen.middle(whole, MARGIN), picture)
+
+
+def test_what_is_dreamed_beside_a_picture_leaves_what_is_in_view():
+    dreamed, old = torch.rand(2, 1, 4, 32, 80).unbind(0)
+    both = offscreen.beside(dreamed, old, MARGIN)
+    assert torch.equal(offscreen.middle(both, MARGIN), offscreen.middle(old, MARGIN))
+    assert torch.equal(both[..., :16], dreamed[..., :16])
+
+
 def test_what_is_off_screen_moves_by_whole_pixels_and_is_as_sharp_as_it_was():
     """Forty frames of 0.4 pixels are sixteen pixels; what has left is then there to the bit."""
     picture = torch.rand(1, 3, *SIZE)
@@ -87,8 +100,9 @@ def test_what_is_off_screen_moves_by_whole_pixels_and_is_as_sharp_as_it_was():
 def test_what_is_off_screen_keeps_up_with_the_flow():
     whole, lag = torch.zeros(1, 4, 32, 80), torch.zeros(1, 2)
     whole[:, :, :, 70] = 1
+    way = motion(offscreen=(1, 2)).middle(pushed(0.37, -0.02))
     for _ in range(100):
-        whole, lag = motion(offscreen=(1, 2)).shift(whole, pushed(0.37, -0.02), lag)
+        whole, lag = offscreen.shifted(whole, way + lag)
     assert whole[0, 3, 4].nonzero().tolist() == [[33]]
     assert (lag.abs() <= 0.5).all()
 
@@ -119,12 +133,12 @@ def test_what_is_off_screen_is_forgotten_when_the_flow_has_gone_astray():
     mover.config = replace(mover.config, astray=4 * gone + 1e-3)
     whole, lag, seen = torch.ones(1, 4, 32, 80), torch.zeros(1, 2), []
     for _ in range(6):
-        whole, lag = mover.shift(mover.believed(whole, forward), forward, lag)
+        whole, lag = offscreen.shifted(mover.believed(whole, forward), mover.middle(forward) + lag)
         seen.append(float(whole[0, 3, 16, 40]))
     assert seen == pytest.approx([7 / 8, 6 / 8, 5 / 8, 4 / 8, 0, 0], abs=1e-3)
     whole, turn = torch.ones(1, 4, 32, 80), turned(0.01, 0.0) / half
     for _ in range(9):
-        whole, lag = mover.shift(mover.believed(whole, turn), turn, lag)
+        whole, lag = offscreen.shifted(mover.believed(whole, turn), mover.middle(turn) + lag)
     assert whole[0, 3, 16, 40] == pytest.approx(1, abs=1e-3)
 
 

@@ -64,7 +64,7 @@ def keeping(tmp_path):
 @pytest.fixture
 def holding(tmp_path):
     """A world whose walls hold the player."""
-    folder = save_world(tmp_path / "holding", moving=True, contact=(0, 8, 16, 32))
+    folder = save_world(tmp_path / "holding", moving=True, offscreen=(2, 3), contact=(0, 8, 16, 32))
     world = load_engine(folder, speed="plain").world
     world.motion.contact.layers[-1].bias.data.add_(3.0)  # pixels: it is felt
     return world

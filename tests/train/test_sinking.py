@@ -80,7 +80,7 @@ def test_it_learns_in_a_few_updates(objective):
 
 
 def test_the_stage_adds_a_contact_and_leaves_all_else(halls, tmp_path):
-    mover = motion()
+    mover = motion(offscreen=(1, 2))
     save_motion(tmp_path, mover)
     run = tmp_path / "run"
     train_contact(halls, tmp_path / "motion.safetensors", run, quick(steps=2, bf16=False))
@@ -96,7 +96,7 @@ def test_the_stage_adds_a_contact_and_leaves_all_else(halls, tmp_path):
 def test_data_without_a_figure_that_is_stopped_are_a_sentence(halls, tmp_path):
     hall(tmp_path / "train", stopped=60)
     hall(tmp_path / "heldout")
-    save_motion(tmp_path, motion())
+    save_motion(tmp_path, motion(offscreen=(1, 2)))
     with pytest.raises(UserError, match="nothing stays on the screen and is stopped"):
         train_contact(tmp_path, tmp_path, tmp_path / "run", quick(steps=2))
 
@@ -106,6 +106,12 @@ def test_data_of_another_size_are_a_sentence(halls, tmp_path):
 
     from worldmodel.model.motion import Motion
 
-    save_motion(tmp_path, Motion(replace(MOTION, grid=(4, 6))))
+    save_motion(tmp_path, Motion(replace(MOTION, grid=(4, 6), offscreen=(1, 2))))
     with pytest.raises(UserError, match=r"frames of \(16, 48\), but .* moves those of \(32, 48\)"):
         train_contact(halls, tmp_path, tmp_path / "run", quick(steps=2))
+
+
+def test_a_motion_network_that_keeps_nothing_off_screen_is_a_sentence(halls, tmp_path):
+    save_motion(tmp_path, motion())
+    with pytest.raises(UserError, match="keeps nothing off-screen"):
+        train_contact(halls, tmp_path / "motion.safetensors", tmp_path / "run", quick(steps=2))

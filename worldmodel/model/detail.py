@@ -14,20 +14,32 @@ from torch import Tensor
 
 from worldmodel.model.warp import enlarged, sampled
 
+SAME, OTHER = 0.15, 0.3  # distance of two colours up to which they are one, from which another
 AGREE = 0.2  # distance of two colours, in 0..1 each, at which detail is given up
 SHARP = 2 / 3  # of PyTorch's cubic kernel (a = -0.75); with the linear one it is Catmull-Rom's
 
 
-def with_detail(decoded: Tensor, moved: Tensor, known: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Decoded pictures [b 3 H W] with the detail of moved ones, where `known` [b n] is 1."""
+def with_detail(
+    decoded: Tensor, moved: Tensor, known: Tensor, grid: tuple[int, int], *, steady: bool = False
+) -> Tensor:
+    """Decoded pictures [b 3 H W] with the detail of moved ones, where `known` [b n] is 1; and, if
+    they are to be `steady`, with their colours as well, where these are nearly the same."""
     size = decoded.shape[-2:]
     coarse, before = (F.adaptive_avg_pool2d(picture, grid) for picture in (decoded, moved))
     known = (known >= 1).to(decoded.dtype).view(-1, 1, *grid)
-    shift, known = (enlarged(x, size) for x in (coarse - before, known))
+    shift = coarse - before
+    if steady:
+        shift = shift * other(shift)
+    shift, known = (enlarged(x, size) for x in (shift, known))
     detailed = moved + shift
     apart = (shift.square() + (detailed - decoded).square()).sum(dim=1, keepdim=True)
     weight = known * torch.exp(-apart / (2 * AGREE**2))
     return (decoded + weight * (detailed - decoded)).clamp(0, 1)
+
+
+def other(shift: Tensor) -> Tensor:
+    """How much colours [b 1 h w] that differ by so much [b 3 h w] are other ones, 0 to 1."""
+    return ((shift.norm(dim=1, keepdim=True) - SAME) / (OTHER - SAME)).clamp(0, 1)
 
 
 def sampled_sharply(pictures: Tensor, at: Tensor) -> Tensor:

@@ -41,6 +41,20 @@ def lifted(picture: Tensor, kept: Tensor, stays: Tensor) -> tuple[Tensor, Tensor
     return there, torch.cat([picture, share], dim=1)
 
 
+def filled(pictures: Tensor, stays: Tensor) -> Tensor:
+    """Pictures [b 3 H W] without their figure: in its place is what lies beside it or above, where
+    what is next to the figure goes on best into it."""
+    near = beside(stays)
+    rim = F.max_pool2d(near, 5, 1, 2) - near
+    rows, columns = (near[0, 0].any(dim=axis).nonzero() for axis in (1, 0))
+    height, width = (int(x.max() - x.min()) + 1 for x in (rows, columns))
+    from_where = (height, 0), (0, width), (0, -width)  # above, to the left and to the right
+    others = torch.stack([pictures.roll(step, dims=(-2, -1)) for step in from_where])
+    apart = ((others - pictures).square() * rim).sum(dim=(2, 3, 4))
+    best = others[apart.argmin(dim=0), torch.arange(len(pictures), device=pictures.device)]
+    return pictures + near * (best - pictures)
+
+
 def put_back(moved: Tensor, figure: Tensor) -> Tensor:
     """Pictures [b 4 H W], the last channel what of them is known, with a figure [b 4 H W] on."""
     share = figure[:, 3:]

@@ -185,7 +185,7 @@ class Motion(nn.Module):
 
         `before` is, with momentum, the last flow, where off-screen memory is kept what is around
         the picture [b 4 H' W'], and with a contact by how many pixels [b 2] that lags behind. What
-        of it is still believed comes back as the sixth, with a contact its way [b 2] as the seventh.
+        of it is still believed comes back as the sixth, and with a contact its way [b 2] as well.
         """
         before, flow = list(before), before[0] if self.config.momentum else None
         flow = self(latent, earlier, recent, flow)
@@ -277,7 +277,8 @@ class Motion(nn.Module):
 
     def shown(self, decoded: Tensor, moved: Tensor, known: Tensor) -> Tensor:
         """Decoded pictures [b 3 H W] with the detail of `moved` ones where `known` [b n]."""
-        return with_detail(decoded.float().clamp(0, 1), moved, known, self.config.grid)
+        steady, decoded = self.contact is not None, decoded.float().clamp(0, 1)
+        return with_detail(decoded, moved, known, self.config.grid, steady=steady)
 
     def picture(self, tokenizer: Tokenizer, latent: Tensor, *given: Tensor) -> Tensor:
         """`shown` for latents [b n c]."""

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from worldmodel.model import figure, offscreen
 from worldmodel.model.contact import Contact
-from worldmodel.model.detail import sampled_sharply, with_detail
+from worldmodel.model.detail import other, sampled_sharply, with_detail
 from worldmodel.model.offscreen import Margin
 from worldmodel.model.tokenizer import PATCH
-from worldmodel.model.warp import centres, sources
+from worldmodel.model.warp import centres, enlarged, sources
 
 NEAR, SHARE = 2.0, 0.4  # pixels, and of the way, within which a flow is that of the whole
 
@@ -45,8 +45,9 @@ def scrolled(
     kept = offscreen.middle(around, margin)
     there, drawn = figure.lifted(picture, kept, stays)
     late = (lag / half)[..., None, None]
-    whole = offscreen.around(renewed(kept, there, late), around, margin)
-    behind, way = as_one(figure.behind(flow, stays), there, 1 - figure.beside(stays))
+    near = figure.beside(stays)
+    whole = offscreen.around(renewed(kept, there, late, near), around, margin)
+    behind, way = as_one(figure.behind(flow, stays), there, 1 - near)
     at = contact.shown(sources(behind + late, size))
     touched = offscreen.moved(whole, at, margin, sharply=False)
     back = contact.back(figure.put_back(touched, contact.shown(drawn))[:, :3])
@@ -58,14 +59,19 @@ def scrolled(
     )
 
 
-def renewed(kept: Tensor, picture: Tensor, late: Tensor) -> Tensor:
+def renewed(kept: Tensor, picture: Tensor, late: Tensor, near: Tensor) -> Tensor:
     """What is kept [b 4 H W] of pictures, which lags by `late` [b 2 1 1] in half pictures, after a
-    new one [b 4 H W]: its colours and shapes, and the detail of what is kept where both agree."""
+    new one [b 4 H W]: its colours and shapes where they are other ones, and the detail of what is
+    kept where both agree; `near` the figure [1 1 H W], which hides it, what is kept."""
     size = tuple(picture.shape[-2:])
     anew = sampled_sharply(picture[:, :3], centres(*size).to(late.device) - late)
-    known = F.avg_pool2d((kept[:, 3:] > 0).to(kept.dtype), PATCH).flatten(1)
+    seen = (kept[:, 3:] > 0).to(kept.dtype)
+    known = F.avg_pool2d(seen, PATCH)
     grid = tuple(pixels // PATCH for pixels in size)
-    return torch.cat([with_detail(anew, kept[:, :3], known, grid), picture[:, 3:]], dim=1)
+    there = with_detail(anew, kept[:, :3], known.flatten(1), grid)
+    shift = F.avg_pool2d((anew - kept[:, :3]) * seen, PATCH) / known.clamp_min(1e-6)
+    change = torch.where(seen > 0, enlarged(other(shift), size) * (1 - near), 1.0)
+    return torch.cat([kept[:, :3] + change * (there - kept[:, :3]), picture[:, 3:]], dim=1)
 
 
 def as_one(flow: Tensor, picture: Tensor, clear: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,8 +92,8 @@ def as_one(flow: Tensor, picture: Tensor, clear: Tensor) -> tuple[Tensor, Tensor
     way = ways.gather(2, middle)[..., None]
     near = NEAR + SHARE * way.norm(dim=1, keepdim=True)
     apart = (pixels - way).norm(dim=1, keepdim=True) / near
-    other = (2 * apart - 1.5).clamp(0, 1)  # from three quarters to five quarters of what is near
-    return (way + other * (pixels - way)) / half, way[..., 0, 0]
+    own = (2 * apart - 1.5).clamp(0, 1)  # from three quarters to five quarters of what is near
+    return (way + own * (pixels - way)) / half, way[..., 0, 0]
 
 
 def seen_anew(whole: Tensor, stays: Tensor, margin: Margin) -> Tensor:

@@ -25,11 +25,16 @@ def train_contact(data: Path, motion: Path, run: Path, config: TrainConfig) -> M
     """Train a contact for the motion network of a file or run folder, which stays as it is
     otherwise; ends with both in `run/motion.safetensors`. One that it has is trained on.
 
-    Raises UserError when the data are of another size, nothing stays on the screen, or nothing is
-    ever stopped.
+    Raises UserError when the network keeps nothing off-screen, the data are of another size,
+    nothing stays on the screen, or nothing is ever stopped.
     """
     mover = open_motion(motion)
     store, heldout = FrameStore(data / "train"), FrameStore(data / "heldout")
+    if mover.config.margin is None:
+        raise UserError(
+            f"{motion} keeps nothing off-screen, and so not what a figure hides; train it with "
+            "--offscreen ROWS COLUMNS"
+        )
     size = tuple(PATCH * cells for cells in mover.config.grid)
     if store.size != size:
         raise UserError(

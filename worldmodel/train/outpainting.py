@@ -14,6 +14,7 @@ from worldmodel.train.devices import on_its_device
 from worldmodel.train.latents import encode_frames
 from worldmodel.train.loop import train
 from worldmodel.train.objectives.outpainting import Outpainting
+from worldmodel.train.objectives.pushing import what_stays, whole_ways
 from worldmodel.train.ranks import in_turn
 from worldmodel.train.stages import (
     _sources_of,
@@ -47,7 +48,8 @@ def train_outpainter(
     network = Outpainter(sizes).to(memory_format=torch.channels_last)
     if start:
         begin_with(network, start)
-    objective = Outpainting(store, latents, heldout, heldout_latents, config.parts(), tokens)
+    stays = in_turn(lambda: what_stays(store, whole_ways(store)))  # is measured once
+    objective = Outpainting(store, latents, heldout, heldout_latents, config.parts(), tokens, stays)
     return train(
         network, objective, config, run, lambda average: save_network(run / OUTPAINTER, average)
     )

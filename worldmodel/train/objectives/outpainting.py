@@ -14,6 +14,7 @@ from worldmodel.data.clips import FrameStore
 from worldmodel.diffusion.path import noised
 from worldmodel.diffusion.samplers import sample_euler
 from worldmodel.diffusion.schedules import even_times
+from worldmodel.model.figure import filled
 from worldmodel.model.outpainter import Outpainter
 from worldmodel.model.tokenizer import Tokenizer, to_float, to_uint8
 from worldmodel.train.config import TrainConfig
@@ -38,7 +39,10 @@ class Outpainting:
     def __init__(
         self, store: FrameStore, latents: np.ndarray, heldout: FrameStore,
         heldout_latents: np.ndarray, config: TrainConfig, tokenizer: Tokenizer,
+        stays: Tensor | None = None,
     ) -> None:  # fmt: skip
+        """Of what `stays` [1 1 H W] on the screen frames show what lies behind it instead."""
+        self.stays = None if stays is None or not stays.any() else stays
         self.store, self.latents, self.tokenizer = store, latents, tokenizer
         self.seed, self.count, self.frames_per_step = config.seed, config.batch, config.batch
         some = latents[np.linspace(0, len(latents) - 1, 32, dtype=int)]
@@ -56,12 +60,17 @@ class Outpainting:
     def _shown(
         self, store: FrameStore, latents: np.ndarray, rows: np.ndarray, random: np.random.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        frames = store.frames[rows]
+        frames, clean = store.frames[rows], torch.from_numpy(latents[rows]).float()
+        if self.stays is not None:
+            frames = to_uint8(filled(to_float(torch.from_numpy(frames)), self.stays))
+            with torch.no_grad():
+                clean = self.tokenizer.encode(frames)
+            frames = frames.numpy()
         shown, known = zip(*(partly_shown(frame, random) for frame in frames), strict=True)
         pictures = to_float(torch.from_numpy(np.stack(shown)))
         pictures = blurred(pictures, drawn_blurs(len(pictures), SOFT, random))
         share = torch.from_numpy(np.stack(known)).float()[:, None]
-        return torch.from_numpy(latents[rows]).float(), pictures, share
+        return clean, pictures, share
 
     def loss(
         self, network: Outpainter, batch: tuple[Tensor, Tensor, Tensor], step: int
