@@ -29,6 +29,16 @@ def test_colours_are_those_of_the_decoded_picture():
     assert shown.std() > 0.8 * moved.std()
 
 
+def test_a_steady_picture_keeps_colours_that_are_nearly_the_same():
+    moved, known = texture(), torch.ones(1, 6)
+    for darker, kept in ((0.48, 0.5), (0.2, 0.2)):
+        decoded = torch.full((1, 3, *SIZE), darker)
+        shown = with_detail(decoded, moved, known, GRID, steady=True)
+        assert abs(float(shown.mean()) - kept) < 0.01
+    new = with_detail(decoded, moved, 0 * known, GRID, steady=True)
+    assert torch.equal(new, decoded)
+
+
 def test_what_is_new_is_as_decoded():
     decoded, moved = texture(1), texture(2)
     torch.testing.assert_close(with_detail(decoded, moved, torch.zeros(1, 6), GRID), decoded)

@@ -47,6 +47,14 @@ def test_where_limbs_may_be_is_the_figure_only_what_differs_from_what_lies_behin
     assert lifted[0, 3, 8:14, 20:26].eq(1).all()
 
 
+def test_it_does_not_fade_before_a_sky_of_nearly_its_colour_and_can_turn_round():
+    white = torch.ones(1, 3, *SIZE)
+    pale, dark = 0.9 * white, 0.2 * white
+    kept, turned = (figure.held(new, new, white, stays()) for new in (pale, dark))
+    assert kept[FIGURE].min() > 0.98 and turned[FIGURE].max() < 0.25
+    assert torch.equal(kept[..., :18], pale[..., :18])
+
+
 def test_put_back_it_is_where_it_was_and_known():
     moved, shown = torch.rand(1, 4, *SIZE), torch.rand(1, 3, *SIZE)
     both = figure.put_back(moved, torch.cat([shown, stays()], dim=1))

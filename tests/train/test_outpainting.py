@@ -25,14 +25,13 @@ class Store:
         return len(self.frames)
 
 
-def objective(**changes):
+def objective(stays=None, **changes):
     torch.manual_seed(0)
     tokens = tokenizer().requires_grad_(False)
     stores = Store(0), Store(1)
     latents = [tokens.encode(torch.from_numpy(s.frames.copy())).numpy() for s in stores]
-    return Outpainting(
-        stores[0], latents[0], stores[1], latents[1], quick(**changes).parts(), tokens
-    )
+    config = quick(**changes).parts()
+    return Outpainting(stores[0], latents[0], stores[1], latents[1], config, tokens, stays)
 
 
 def test_a_batch_is_a_function_of_seed_and_step():
@@ -76,6 +75,19 @@ def test_only_what_is_hidden_is_learned_from():
     grid[:, :, :1] += 10
     near = by_frame(grid.flatten(1, 2)) - before
     assert near.abs().min() > 10 * far.abs().max()
+
+
+def test_the_player_is_nowhere_in_what_is_learned():
+    """He is in the middle of every frame, and must not be dreamed into what lies beside one."""
+    stays = torch.zeros(1, 1, *SIZE)
+    stays[..., 4:12, 20:26] = 1
+    chosen, plain = objective(stays), objective()
+    for store in (chosen.store, plain.store):
+        store.frames = store.frames.copy()
+        if store is chosen.store:
+            store.frames[:, 4:12, 20:26] = 255
+    for found, there in zip(chosen.batch(0), plain.batch(0), strict=True):
+        torch.testing.assert_close(found, there)
 
 
 def test_the_gradient_reaches_every_weight():

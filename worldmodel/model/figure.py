@@ -17,6 +17,7 @@ from worldmodel.model.tokenizer import PATCH
 from worldmodel.model.warp import enlarged
 
 AROUND = 4  # flow vectors to each side from which that behind the figure is told
+QUITE = 0.4  # distance of two colours, in 0..1 each, at which the figure looks otherwise
 ALIKE, UNLIKE = 0.03, 0.09  # distance of two brightnesses, in 0..1: the same thing, and another
 
 
@@ -60,6 +61,15 @@ def put_back(moved: Tensor, figure: Tensor) -> Tensor:
     share = figure[:, 3:]
     drawn = torch.cat([figure[:, :3], torch.ones_like(share)], dim=1)
     return moved + share * (drawn - moved)
+
+
+def held(picture: Tensor, decoded: Tensor, moved: Tensor, stays: Tensor) -> Tensor:
+    """A picture [b 3 H W] whose figure, where it never moves a limb, is that of the `moved` one, and
+    changes to what was `decoded` only if that is quite another: before a sky of nearly his colour a
+    player would fade away."""
+    apart = (moved - decoded).square().sum(dim=1, keepdim=True)
+    own = decoded + torch.exp(-apart / (2 * QUITE**2)) * (moved - decoded)
+    return picture + (stays >= 1).to(picture.dtype) * (own - picture)
 
 
 def behind(flow: Tensor, stays: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from worldmodel.errors import UserError
-from worldmodel.model import offscreen
+from worldmodel.model import figure, offscreen
 from worldmodel.model.contact import Contact, Window
 from worldmodel.model.detail import sampled_sharply, with_detail
 from worldmodel.model.layers import ConvBlock
@@ -278,7 +278,8 @@ class Motion(nn.Module):
     def shown(self, decoded: Tensor, moved: Tensor, known: Tensor) -> Tensor:
         """Decoded pictures [b 3 H W] with the detail of `moved` ones where `known` [b n]."""
         steady, decoded = self.contact is not None, decoded.float().clamp(0, 1)
-        return with_detail(decoded, moved, known, self.config.grid, steady=steady)
+        found = with_detail(decoded, moved, known, self.config.grid, steady=steady)
+        return figure.held(found, decoded, moved, self.contact.stays) if steady else found
 
     def picture(self, tokenizer: Tokenizer, latent: Tensor, *given: Tensor) -> Tensor:
         """`shown` for latents [b n c]."""
