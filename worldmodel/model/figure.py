@@ -64,7 +64,7 @@ def put_back(moved: Tensor, figure: Tensor) -> Tensor:
 
 
 def held(picture: Tensor, decoded: Tensor, moved: Tensor, stays: Tensor) -> Tensor:
-    """A picture [b 3 H W] whose figure, where it never moves a limb, is that of the `moved` one, and
+    """A picture [b 3 H W] whose figure, but for limbs that move, is that of the `moved` one, and
     changes to what was `decoded` only if that is quite another: before a sky of nearly his colour a
     player would fade away."""
     apart = (moved - decoded).square().sum(dim=1, keepdim=True)
