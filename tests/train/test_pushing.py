@@ -5,13 +5,10 @@ import json
 import numpy as np
 import pytest
 import torch
-from tiny import LATENTS, MOTION, quick, tokenizer
 
 from worldmodel.data.clips import FrameStore, Span
-from worldmodel.errors import UserError
 from worldmodel.games.base import ControlSpace
 from worldmodel.train.objectives import pushing
-from worldmodel.train.objectives.photometric import Photometric, PhotometricConfig
 
 SIZE, FIGURE = (16, 48), (slice(4, 12), slice(20, 28))  # the figure stays in the middle
 STOPPED = 30  # the row from which on a wall is in the way
@@ -40,14 +37,6 @@ def hall(folder, stopped=STOPPED, count=60):
     }  # fmt: skip
     (folder / "episodes.json").write_text(json.dumps(record))
     return FrameStore(folder)
-
-
-def objective(store, **weighed):
-    latents = np.zeros((len(store), LATENTS, 4), np.float16)
-    return Photometric(
-        store, latents, store, latents, quick(batch=8), tokenizer(), MOTION,
-        PhotometricConfig(**weighed),
-    )  # fmt: skip
 
 
 def test_the_way_of_the_whole_picture_is_measured(tmp_path):
@@ -97,35 +86,3 @@ def test_pushed_pictures_go_on_and_are_mirrored_at_the_edge_but_for_what_stays()
     both = pushing.pushed(pictures, stays, by, torch.tensor([True, False]))
     torch.testing.assert_close(both[0, 0, 0], torch.tensor([0.0, 3, 4, 5, 5, 4]))
     torch.testing.assert_close(both[1, 0, 0], torch.tensor([0.0, 1, 2, 3, 3, 2]))
-
-
-def test_pushed_pairs_come_first_and_lead_back_to_the_truth(tmp_path, monkeypatch):
-    """The first two of eight begin nearer to the wall than anybody was; the next two only look so
-    at their edges; what is to be reached is as it was recorded."""
-    monkeypatch.setattr(pushing, "NEAREST", 4.0)
-    store = hall(tmp_path / "hall")
-    chosen = objective(store, pushed=0.25)
-    pictures, seen, *_ = chosen.batch(0)
-    at_wall = torch.tensor(store.frames[STOPPED]).permute(2, 0, 1)
-    for first, second in pictures[:2]:
-        assert torch.equal((255 * second).round(), at_wall)
-        assert (first - second)[:, 12:].abs().mean() > 0.01  # below the figure
-        torch.testing.assert_close(first[:, 6:10, 22:26], second[:, 6:10, 22:26])  # the figure
-    recorded = torch.tensor(store.frames[:]).movedim(-1, 1) / 255
-    for first, _ in pictures[2:4]:
-        off = (first - recorded).abs().mean(dim=1)
-        assert off[..., :30].mean(dim=(1, 2)).min() < 1e-6 < 1e-3 < off.mean(dim=(1, 2)).min()
-    for first, _ in pictures[4:]:
-        assert (first - recorded).abs().mean(dim=(1, 2, 3)).min() == 0
-    shown = chosen.tokenizer.standardise(chosen.tokenizer.bounded(pictures[:4, 0]))
-    torch.testing.assert_close(seen[:4, -1], shown)
-
-
-def test_where_nothing_is_stopped_nothing_can_be_pushed(tmp_path):
-    with pytest.raises(UserError, match="nothing can be pushed on; train without --pushed"):
-        objective(hall(tmp_path / "hall", stopped=60), pushed=0.2)
-
-
-def test_pushed_and_sudden_pairs_must_fit_into_a_batch():
-    with pytest.raises(UserError, match=r"found 0\.5 and 0\.3"):
-        PhotometricConfig(sudden=0.5, pushed=0.3)

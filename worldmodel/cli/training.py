@@ -74,7 +74,6 @@ PHOTOMETRIC = {
     "sudden": "share of the pairs drawn by how suddenly the motion changes: who runs into a wall",
     "tries": "pairs drawn for each of the sudden ones, of which the worst are learned from",
     "soft": "share of the pairs that are seen more or less blurred, as old dreams are",
-    "pushed": "share of the pairs that begin sunk into what stopped the player, to come out again",
 }
 WORLD = {
     "width": "numbers in a token",

@@ -221,10 +221,8 @@ def train_motion(
     if start:
         begin_with(network, start)
     tokens.requires_grad_(False)
-    objective = in_turn(  # what pushes pictures is measured once
-        lambda: Photometric(
-            store, latents, heldout, heldout_latents, config.parts(), tokens, sizes, weighed
-        )
+    objective = Photometric(
+        store, latents, heldout, heldout_latents, config.parts(), tokens, sizes, weighed
     )
     return train(network, objective, config, run, lambda average: save_motion(run, average))
 

@@ -22,7 +22,6 @@ from worldmodel.model.tokenizer import Tokenizer, to_float, to_uint8
 from worldmodel.model.warp import moved, sampled, sources
 from worldmodel.train.config import TrainConfig
 from worldmodel.train.objectives.blurring import BLURS, blurred, drawn_blurs
-from worldmodel.train.objectives.pushing import Pushing
 from worldmodel.train.pictures import save_sheet
 
 SCALES = (1, 4, 8)  # pixels averaged: coarse ones reach further than a texture's period
@@ -44,7 +43,6 @@ class PhotometricConfig:
     sudden: float = 0.0  # share of the pairs drawn by how suddenly their motion changes
     tries: int = 1  # so many pairs are drawn for each of the sudden ones, and the worst learned
     soft: float = 0.0  # share of the pairs that are seen blurred, as old dreams are
-    pushed: float = 0.0  # share of the pairs that begin sunk into what stopped the player
 
     def __post_init__(self) -> None:
         for name in ("rounds", "tries"):
@@ -53,14 +51,9 @@ class PhotometricConfig:
         for name in ("stays", "rigid", "guided"):
             if not 0 <= vars(self)[name] < float("inf"):
                 raise UserError(f"{name} must be a weight of 0 or more, found {vars(self)[name]}")
-        for name in ("sudden", "soft", "pushed"):
+        for name in ("sudden", "soft"):
             if not 0 <= vars(self)[name] <= 1:
                 raise UserError(f"{name} must be a share from 0 to 1, found {vars(self)[name]}")
-        if self.sudden + 2 * self.pushed > 1:
-            raise UserError(
-                "sudden and twice pushed must be 1 together at most: as many pairs as are pushed "
-                f"only look so at their edges; found {self.sudden} and {self.pushed}"
-            )
 
 
 class Photometric:
@@ -70,8 +63,7 @@ class Photometric:
     carried off with it unless `weighed.stays` is above 0. Stripes that are pushed along themselves
     look the same, and are left behind by what they belong to unless `weighed.rigid` is above 0.
     Running into a wall is seen seldom, and walls are run through unless `weighed.sudden` is above
-    0; old dreams are blurred, and walls are not seen in them unless `weighed.soft` is above 0. Who
-    has sunk into a wall does not come out unless `weighed.pushed` is above 0.
+    0; old dreams are blurred, and walls are not seen in them unless `weighed.soft` is above 0.
     Of the keys before, those that are unknown (NaN) count as not held.
     """
 
@@ -84,7 +76,6 @@ class Photometric:
         self.weighed, self.size = weighed, flow_size(motion)
         self.seed, self.frames_per_step = config.seed, config.batch
         self.sudden_per_step = round(weighed.sudden * config.batch)
-        self.pushed_per_step = round(weighed.pushed * config.batch)
         self.tokenizer, self.momentum = tokenizer, motion.momentum
         self.measured = motion.measured
         self.rounds, self.seen = (weighed.rounds, FELT) if motion.momentum else (1, 2)
@@ -98,8 +89,6 @@ class Photometric:
             store.episodes, suddenness(store.motion), length=self.clip, seed=config.seed,
             moving=1.0, usable=known(store), needed=self.rounds, judged=self.rounds,
         )  # fmt: skip
-        if self.pushed_per_step:
-            self.pushing = Pushing(store, self.clip - 1 - self.rounds, self.sampler.starts)
         starts = ClipSampler(
             heldout.episodes, heldout.motion, length=self.clip, seed=1, moving=1.0,
             usable=known(heldout), needed=self.rounds,
@@ -111,34 +100,25 @@ class Photometric:
     def batch(self, step: int) -> tuple[Tensor, ...]:
         """Pictures [b 1+rounds 3 H W], latents [b seen n c] up to the first of them, controls
         [b r+seen-3+rounds m] up to the last and how much of each blur [b k] is seen; and, where it
-        is measured, the flow [b 2 h' w'] that led to the first picture. Pushed ones are first, the
-        sudden ones last.
+        is measured, the flow [b 2 h' w'] that led to the first picture. Sudden ones are last.
         """
-        sudden, pushed = self.weighed.tries * self.sudden_per_step, self.pushed_per_step
-        even = self.frames_per_step - self.sudden_per_step
-        evenly = self.sampler.draw(step, even - pushed)
-        starts = [np.sort(drawn) for drawn in (evenly, self.sudden.draw(step, sudden))]
+        sudden, even = self.weighed.tries * self.sudden_per_step, self.frames_per_step
+        even -= self.sudden_per_step
+        drawn = self.sampler.draw(step, even), self.sudden.draw(step, sudden)
         random = np.random.default_rng([self.seed, step])
         blurs = drawn_blurs(even + sudden, self.weighed.soft, random)
-        ways = None
-        if pushed:
-            sunk, ways = self.pushing.draw(pushed, random)
-            starts = [sunk, *starts]
-        return self._clips(self.store, self.latents, np.concatenate(starts), blurs, ways)
+        starts = np.concatenate([np.sort(part) for part in drawn])
+        return self._clips(self.store, self.latents, starts, blurs)
 
     def _clips(
-        self, store: FrameStore, latents: np.ndarray, starts: np.ndarray, blurs: Tensor,
-        ways: Tensor | None = None,
-    ) -> tuple[Tensor, ...]:  # fmt: skip
+        self, store: FrameStore, latents: np.ndarray, starts: np.ndarray, blurs: Tensor
+    ) -> tuple[Tensor, ...]:
         first = starts + self.clip - 1 - self.rounds
         frames = torch.from_numpy(gather(store.frames, first - 1, 2 + self.rounds))
         seen = gather(latents, first - self.seen + 1, self.seen)
         keys = gather(store.controls, first - self.held + 1, self.held + self.rounds)
         pictures = to_float(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
         seen, again = torch.from_numpy(seen).float(), blurs.any(dim=1)
-        if ways is not None:
-            pictures[: len(ways), :2] = self.pushing.pushed(pictures[: len(ways), :2], ways)
-            again[: len(ways)] = True
         for i in (0, 1) if again.any() else ():
             seen[again, i - 2] = self._found(pictures[again, i], blurs[again])
         clips = pictures[:, 1:], seen, torch.from_numpy(keys).float(), blurs

@@ -2,9 +2,9 @@
 
 Small errors of motion add up: who ought to stand at a wall sinks into it pixel by pixel, and no
 recorded picture tells how to come out again. So recorded ones are pushed on in the way in which
-they were stopped, all but what stays where it is on the screen, the player's figure; the picture
-after them is left as it was, and leads out (cf. the shifted cameras of Bojarski et al., arXiv
-1604.07316, section 5, and DAgger, arXiv 1011.0686).
+they were stopped, all but what stays where it is on the screen, the player's figure; how far they
+have to come back is known (cf. the shifted cameras of Bojarski et al., arXiv 1604.07316, section 5,
+and DAgger, arXiv 1011.0686).
 Shapes: n rows, b pictures, H W pixels.
 """
 
@@ -17,67 +17,18 @@ from torch import Tensor
 
 from worldmodel.data.clips import FrameStore, Span, gather
 from worldmodel.data.latents import fill_store
-from worldmodel.errors import UserError
 from worldmodel.model.optical_flow import roughly_measured
 from worldmodel.model.tokenizer import to_float
 from worldmodel.model.warp import centres, sampled
 
 WAYS = "ways-1"  # names the cache; another number when they are measured otherwise
 FAST, STILL = 1.0, 0.3  # pixels a frame: what stops had moved faster, and then moves by less
-NEAREST, FARTHEST = 0.5, 8.0  # pixels by which pictures are pushed on, seldom far
 STEADY = 512  # pairs by which it is told what stays
 STAYS = 0.7  # the error of a place that stays, at most, over its error if it went along
 ELSE, ENOUGH = 0.06, 4.0  # of all brightness, and places of it: what looks like another thing
 AROUND = 2  # pixels to each side of what stays that may stay as well
 RIM = 4  # pixels around these whose variance is that of what does not stay
 UNLIKE, ALIKE = 0.35, 0.7  # share of that variance which is lacking: of the figure nothing, and all
-
-
-class Pushing:
-    """Which rows of a store show somebody who has been stopped, and what stays on the screen."""
-
-    def __init__(self, store: FrameStore, offset: int, starts: np.ndarray) -> None:
-        """Of clips that begin at `starts`, the frame `offset` rows on is to be pushed."""
-        size = store.frames.shape[1:3]
-        ways = whole_ways(store)
-        stopped = stops(ways, store.episodes)
-        self.half = torch.tensor([size[1] / 2, size[0] / 2])
-        self.stopped, self.offset = stopped, offset
-        self.starts = [starts[stopped[starts + offset, axis] != 0] for axis in (0, 1)]
-        self.starts = [found for found in self.starts if len(found)]
-        if not self.starts:
-            raise UserError(
-                f"nothing in {store.folder} is stopped by anything, so nothing can be pushed on; "
-                "train without --pushed"
-            )
-        self.stays = what_stays(store, ways)
-
-    def draw(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, Tensor]:
-        """Starts [b] of so many clips, as many stopped from the side as from below or above; and
-        the ways [2b 2 2] in half pictures, x and y, by which the picture before the one to be
-        pushed and that one itself are pushed, in these clips and in as many that only look so at
-        their edges."""
-        starts, first = self._stopped(count, random)
-        ways = torch.cat([first, self._stopped(count, random)[1]])
-        part = torch.from_numpy(random.random((2 * count, 1))).float()
-        return starts, torch.stack([part * ways, ways], dim=1)
-
-    def _stopped(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, Tensor]:
-        """Starts [b], and ways [b 2] on from what has stopped the picture."""
-        parts = np.array_split(np.arange(count), len(self.starts))
-        starts = [random.choice(a, len(b)) for a, b in zip(self.starts, parts, strict=True)]
-        starts = np.concatenate(starts)
-        by = torch.from_numpy(self.stopped[starts + self.offset]).float()
-        far = NEAREST + (FARTHEST - NEAREST) * random.random((count, 1)) ** 2
-        return starts, by * torch.from_numpy(far).float() / self.half
-
-    def pushed(self, pairs: Tensor, ways: Tensor) -> Tensor:
-        """Pairs [2b 2 3 H W], pushed by the ways [2b 2 2] of a draw; but those in which nothing is
-        there to sink into (an empty sky that moves looks stopped) only get the mirrored edge."""
-        whole = torch.arange(len(ways)) < len(ways) // 2
-        whole &= sinks(pairs[:, 1], self.stays, ways[:, 1])
-        both = zip(pairs.unbind(1), ways.unbind(1), strict=True)
-        return torch.stack([pushed(each, self.stays, by, whole) for each, by in both], dim=1)
 
 
 def whole_ways(store: FrameStore) -> np.ndarray:
