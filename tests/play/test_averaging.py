@@ -4,7 +4,7 @@ import pytest
 import torch
 from playing import save_world
 
-from worldmodel.checkpoint import load_checkpoint
+from worldmodel.checkpoint import OUTPAINTER, load_checkpoint, save_network
 from worldmodel.errors import UserError
 from worldmodel.train.averaging import average_worlds
 
@@ -22,6 +22,21 @@ def test_weights_lie_between(pair, tmp_path, share):
         ends = a.network.state_dict()[name], b.network.state_dict()[name]
         torch.testing.assert_close(weight, torch.lerp(*ends, share))
     assert out.config == b.config and out.motion is not None
+
+
+def test_so_do_those_of_their_outpainters(tmp_path):
+    kinds = {"moving": True, "offscreen": (2, 3), "outpainter": True}
+    pair = [save_world(tmp_path / name, seed=i, **kinds) for i, name in enumerate("ab")]
+    ends = [load_checkpoint(path).outpainter for path in pair]
+    for i, end in enumerate(ends):  # both are begun alike
+        for weight in end.parameters():
+            weight.data += i
+    for path, end in zip(pair, ends, strict=True):
+        save_network(path / OUTPAINTER, end)
+    average_worlds(*pair, tmp_path / "out", 0.25)
+    found = load_checkpoint(tmp_path / "out").outpainter
+    for name, weight in found.named_parameters():
+        torch.testing.assert_close(weight, ends[0].state_dict()[name] + 0.25)
 
 
 def test_what_does_not_fit_is_a_sentence(pair, tmp_path):
