@@ -115,6 +115,16 @@ def test_of_a_frame_that_was_not_dreamed_only_what_the_figure_hides_is_kept(move
     assert found[..., :16].eq(1).all() and whole.eq(1).all()
 
 
+def test_a_frame_that_was_not_dreamed_is_sampled_once(mover):
+    """Whatever what is off-screen lags by, its view is that of the frame itself."""
+    picture, stays = paint(48), mover.contact.stays
+    around = seen_anew(torch.rand(1, 4, 32, 80), stays, MARGIN)
+    flow = torch.tensor([0.4, 0.0]).view(1, 2, 1, 1).expand(1, 2, 4, 12) / HALF
+    given = mover.contact, MARGIN, picture, around
+    still, late = (scrolled(*given, torch.full((1, 2), by), flow) for by in (0.0, 0.45))
+    assert torch.equal(late.view, still.view)
+
+
 def test_a_dream_of_several_players_is_that_of_each_alone(mover):
     network = world(MOVING_WORLD).requires_grad_(False)
     carrier = Carrier(mover, tokenizer().requires_grad_(False))

@@ -133,6 +133,7 @@ class Carrier:
             given = self._given(picture, flow, around, lag)
             carried = self.motion.carried(self.tokenizer, before, earlier, picture, recent, *given)
             (around, lag), flow, last = self._after(carried, lag), carried[3], picture
+            around = self.seen_anew(around)
             starts.append(carried[0])
         return torch.stack(starts, dim=1)
 

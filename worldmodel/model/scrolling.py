@@ -44,8 +44,9 @@ def scrolled(
     half = flow.new_tensor([size[1] / 2, size[0] / 2])
     kept = offscreen.middle(around, margin)
     there, drawn = figure.lifted(picture, kept, stays)
-    late = (lag / half)[..., None, None]
     near = figure.beside(stays)
+    held = (kept[:, 3:] * (1 - near)).amax(dim=(2, 3), keepdim=True) > 0
+    late = (lag / half)[..., None, None] * held  # a frame that was not dreamed lags behind nothing
     whole = offscreen.around(renewed(kept, there, late, near), around, margin)
     behind, way = as_one(figure.behind(flow, stays), there, 1 - near)
     at = contact.shown(sources(behind + late, size))
