@@ -72,6 +72,8 @@ def carry_frames(
     if motion.config.margin:
         how = *motion.config.offscreen, motion.config.bend, motion.config.astray
         kept += "-kept{}x{}-bend{:g}-astray{:g}".format(*how)
+    if motion.contact is not None:
+        kept += "-scrolled"
     key = f"{tokenizer_hash(tokenizer)}-{tokenizer_hash(motion)}{kept}"
     return fill_store(store, Carrying(store, latents, Carrier(motion, tokenizer), config).rows, key)
 
