@@ -9,7 +9,7 @@ from worldmodel.errors import UserError
 from worldmodel.model.outpainter import Outpainter, OutpainterConfig
 from worldmodel.train.loop import train
 from worldmodel.train.objectives import outpainting
-from worldmodel.train.objectives.outpainting import Outpainting, partly_shown
+from worldmodel.train.objectives.outpainting import Outpainting, drawn_view
 
 SIZE = TOKENIZER.height, TOKENIZER.width
 
@@ -45,7 +45,8 @@ def test_what_is_shown_is_the_frame_and_what_is_hidden_is_its_edge_gone_on(monke
     random, sides, begun = np.random.default_rng(0), set(), 0
     frame = random.integers(0, 256, (*SIZE, 3)).astype(np.uint8)
     for _ in range(200):
-        shown, known = partly_shown(frame, random)
+        view = drawn_view(frame, random)
+        shown, known = view.shown(frame), view.known(frame)
         assert (shown[known] == frame[known]).all() and 0 < known.mean() < 1
         whole = known.all(axis=0)  # columns of which all is known
         sides.add((bool(whole[0]), bool(whole[-1])))

@@ -87,6 +87,11 @@ WORLD = {
 }
 OUTPAINTER = {name: text for name, text in WORLD.items() if name not in ("dense", "window")}
 OUTPAINTER["looks"] = "looks of the sampler, in play"
+JUDGED = {
+    "critic": "weight of a critic beside it, which sharpens a trained one; 0: none",
+    "pixels": "weight of the distance to what was hidden, beside the critic",
+    "own": "share of the frames of which something shown is dreamed, too",
+}
 FLOW = {
     "clip": "frames of a training clip",
     "moving": "share of the clips drawn in proportion to their motion",
@@ -204,6 +209,7 @@ def train_world(parser: ArgumentParser) -> Run:
 
 def train_outpainter(parser: ArgumentParser) -> Run:
     from worldmodel.presets import preset_named
+    from worldmodel.train.objectives.judged_outpainting import JudgedConfig
     from worldmodel.train.outpainting import train_outpainter
 
     add_data(parser)
@@ -211,12 +217,15 @@ def train_outpainter(parser: ArgumentParser) -> Run:
     add_run(parser, "runs/outpainter")
     add_start(parser)
     add_preset(parser, outpainter=OUTPAINTER, train_outpainter=TRAIN)
+    add_changes(parser.add_argument_group("critic"), JudgedConfig(), JUDGED)
 
     def run(options: Namespace) -> None:
         preset = preset_named(options.preset)
         sizes = changed(preset.outpainter, options, OUTPAINTER)
         config = changed(preset.train_outpainter, options, TRAIN)
-        train_outpainter(options.data, options.tokenizer, options.run, sizes, config, options.start)
+        judged = changed(JudgedConfig(), options, JUDGED)
+        where = options.data, options.tokenizer, options.run
+        train_outpainter(*where, sizes, config, options.start, judged)
 
     return run
 

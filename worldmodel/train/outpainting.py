@@ -13,6 +13,11 @@ from worldmodel.train.config import TrainConfig
 from worldmodel.train.devices import on_its_device
 from worldmodel.train.latents import encode_frames
 from worldmodel.train.loop import train
+from worldmodel.train.objectives.judged_outpainting import (
+    JudgedConfig,
+    JudgedOutpainting,
+    OutpaintingDuel,
+)
 from worldmodel.train.objectives.outpainting import Outpainting
 from worldmodel.train.objectives.pushing import what_stays, whole_ways
 from worldmodel.train.ranks import in_turn
@@ -28,28 +33,40 @@ from worldmodel.train.transfer import begin_with
 @on_its_device
 def train_outpainter(
     data: Path, tokenizer: Path, run: Path, sizes: OutpainterConfig, config: TrainConfig,
-    start: Path | None = None,
+    start: Path | None = None, judged: JudgedConfig | None = None,
 ) -> Outpainter:  # fmt: skip
     """Train what dreams the off-screen on single frames; ends with `run/outpainter.safetensors`.
 
-    A world's weights are a good `start`.
+    A world's weights are a good `start`, those of an outpainter one to be `judged`: a critic learns
+    beside it where its weight is not 0.
     """
+    judged = judged or JudgedConfig()
     tokens = open_tokenizer(tokenizer).requires_grad_(False)
     store, heldout = FrameStore(data / "train"), FrameStore(data / "heldout")
     sizes = dataclasses.replace(
         sizes, grid=tokens.config.grid, latent_channels=tokens.config.latent_channels
     )
-    note_configuration(run, {"outpainter": sizes, "train": config})
+    note_configuration(run, {"outpainter": sizes, "judged": judged, "train": config})
     note_sources(run, [source_of(store), *_sources_of(tokenizer)])
-    latents, heldout_latents = in_turn(
-        lambda: [encode_frames(part, tokens, config) for part in (store, heldout)]
-    )
+    stays = in_turn(lambda: what_stays(store, whole_ways(store)))  # is measured once
+    latents, heldout_latents = None, None
+    if not stays.any():  # frames as they are
+        latents, heldout_latents = in_turn(
+            lambda: [encode_frames(part, tokens, config) for part in (store, heldout)]
+        )
     torch.manual_seed(config.seed)
     network = Outpainter(sizes).to(memory_format=torch.channels_last)
     if start:
         begin_with(network, start)
-    stays = in_turn(lambda: what_stays(store, whole_ways(store)))  # is measured once
-    objective = Outpainting(store, latents, heldout, heldout_latents, config.parts(), tokens, stays)
+    plain = Outpainting(store, latents, heldout, heldout_latents, config.parts(), tokens, stays)
+
+    def publish(average: Outpainter) -> None:
+        save_network(run / OUTPAINTER, average)
+
+    if not judged.critic:
+        return train(network, plain, config, run, publish)
+    objective = JudgedOutpainting(plain, config.parts(), judged)
+    duel = OutpaintingDuel(network, objective.critic()).to(memory_format=torch.channels_last)
     return train(
-        network, objective, config, run, lambda average: save_network(run / OUTPAINTER, average)
-    )
+        duel, objective, config, run, lambda average: publish(average.outpainter)
+    ).outpainter

@@ -4,6 +4,7 @@ All of what is hidden has to be invented, where a world's next frame invents a n
 Shapes: b frames, n latents of a frame, c channels, H W pixels.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,6 @@ from worldmodel.train.sensitivity import channel_weights
 
 JUDGED = 256  # held-out frames in the figures
 DRAWN = 12  # held-out frames in the pictures
-LOOKS = 8  # of the sampler, in the pictures
 ACROSS = 0.7  # share of the frames whose left or right is hidden; of the others top or bottom
 LEAST, MOST = 0.3, 0.95  # share of a frame's width or height that is shown
 AGAIN = 0.3  # share of the frames that show something of the hidden side, seen before
@@ -37,16 +37,17 @@ class Outpainting:
     """Frames and their latents; the network predicts clean latents where nothing is known."""
 
     def __init__(
-        self, store: FrameStore, latents: np.ndarray, heldout: FrameStore,
-        heldout_latents: np.ndarray, config: TrainConfig, tokenizer: Tokenizer,
+        self, store: FrameStore, latents: np.ndarray | None, heldout: FrameStore,
+        heldout_latents: np.ndarray | None, config: TrainConfig, tokenizer: Tokenizer,
         stays: Tensor | None = None,
     ) -> None:  # fmt: skip
-        """Of what `stays` [1 1 H W] on the screen frames show what lies behind it instead."""
+        """Of what `stays` [1 1 H W] on the screen frames show what lies behind it instead; then
+        their latents, [f n c] of all frames, are not asked for."""
         self.stays = None if stays is None or not stays.any() else stays
         self.store, self.latents, self.tokenizer = store, latents, tokenizer
         self.seed, self.count, self.frames_per_step = config.seed, config.batch, config.batch
-        some = latents[np.linspace(0, len(latents) - 1, 32, dtype=int)]
-        self.weights = channel_weights(tokenizer, torch.from_numpy(some).float())
+        some = np.linspace(0, len(store) - 1, 32, dtype=int)
+        self.weights = channel_weights(tokenizer, self._clean(self.frames(some), latents, some))
         rows = np.linspace(0, len(heldout) - 1, JUDGED, dtype=int)
         self.heldout = self._shown(heldout, heldout_latents, rows, np.random.default_rng(0))
         self.truth = torch.from_numpy(heldout.frames[rows])
@@ -57,20 +58,32 @@ class Outpainting:
         rows = np.sort(random.integers(len(self.store), size=self.count))
         return self._shown(self.store, self.latents, rows, random)
 
+    def frames(self, rows: np.ndarray, store: FrameStore | None = None) -> np.ndarray:
+        """Frames uint8 [b H W 3] of `rows`, without what stays on the screen."""
+        frames = np.stack([(store or self.store).frames[row] for row in rows])
+        if self.stays is None:
+            return frames
+        return to_uint8(filled(to_float(torch.from_numpy(frames)), self.stays)).numpy()
+
+    @torch.no_grad()
+    def _clean(self, frames: np.ndarray, latents: np.ndarray | None, rows: np.ndarray) -> Tensor:
+        """Latents [b n c] of frames as they are learned, which are those of `rows`."""
+        if self.stays is None:
+            return torch.from_numpy(latents[rows]).float()
+        return self.tokenizer.encode(torch.from_numpy(frames))
+
     def _shown(
-        self, store: FrameStore, latents: np.ndarray, rows: np.ndarray, random: np.random.Generator
+        self,
+        store: FrameStore,
+        latents: np.ndarray | None,
+        rows: np.ndarray,
+        random: np.random.Generator,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        frames, clean = store.frames[rows], torch.from_numpy(latents[rows]).float()
-        if self.stays is not None:
-            frames = to_uint8(filled(to_float(torch.from_numpy(frames)), self.stays))
-            with torch.no_grad():
-                clean = self.tokenizer.encode(frames)
-            frames = frames.numpy()
-        shown, known = zip(*(partly_shown(frame, random) for frame in frames), strict=True)
-        pictures = to_float(torch.from_numpy(np.stack(shown)))
+        frames = self.frames(rows, store)
+        clean = self._clean(frames, latents, rows)
+        pictures, known = shown(frames, [drawn_view(frame, random) for frame in frames])
         pictures = blurred(pictures, drawn_blurs(len(pictures), SOFT, random))
-        share = torch.from_numpy(np.stack(known)).float()[:, None]
-        return clean, pictures, share
+        return clean, pictures, known
 
     def loss(
         self, network: Outpainter, batch: tuple[Tensor, Tensor, Tensor], step: int
@@ -115,9 +128,10 @@ class Outpainting:
         _, pictures, known = (part[some] for part in self.heldout)
         start, share = self.begun(network, pictures, known)
         rows = [self.truth[some], to_uint8(pictures)]
+        times = even_times(network.config.looks)
         for seed in range(2):
             noise = torch.randn(start.shape, generator=torch.Generator().manual_seed(seed))
-            found = sample_euler(denoiser(network, start, share), noise, even_times(LOOKS), None)
+            found = sample_euler(denoiser(network, start, share), noise, times, None)
             dreamed = self.tokenizer.pictures(self.tokenizer.clamp(found)).clamp(0, 1)
             rows.append(to_uint8(pictures + (1 - known) * (dreamed - pictures)))
         save_sheet([row.numpy() for row in rows], path)
@@ -132,18 +146,44 @@ def denoiser(network: Outpainter, start: Tensor, known: Tensor):
     return denoise
 
 
-def partly_shown(frame: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A frame uint8 [H W 3] with a side hidden behind its edge gone on, and bool [H W]: what of it
-    is known."""
-    turns = random.integers(2) * 2 + (random.random() >= ACROSS)  # 0 and 2: left and right
-    turned = np.rot90(frame, turns)
-    height, width = turned.shape[:2]
+def shown(frames: np.ndarray, views: list["View"]) -> tuple[Tensor, Tensor]:
+    """Frames uint8 [b H W 3] as they are shown [b 3 H W], and what is known of them [b 1 H W]."""
+    each = list(zip(frames, views, strict=True))
+    pictures = to_float(torch.from_numpy(np.stack([view.shown(frame) for frame, view in each])))
+    known = torch.from_numpy(np.stack([view.known(frame) for frame, view in each]))
+    return pictures, known.float()[:, None]
+
+
+@dataclass(frozen=True)
+class View:
+    """What is shown of a frame: all but one side, and of that something that was seen before."""
+
+    turns: int  # quarter turns after which the hidden side is the right one
+    begin: int  # the first hidden column, then
+    again: tuple[slice, slice] | None = None  # rows and columns that are shown all the same
+
+    def known(self, frame: np.ndarray) -> np.ndarray:
+        """bool [H W]: what is known of a frame [H W 3]."""
+        known = np.zeros_like(np.rot90(frame[..., 0], self.turns), dtype=bool)
+        known[:, : self.begin] = True
+        if self.again:
+            known[self.again] = True
+        return np.rot90(known, -self.turns).copy()
+
+    def shown(self, frame: np.ndarray) -> np.ndarray:
+        """A frame [H W 3] whose hidden side is its edge gone on."""
+        turned, known = (np.rot90(x, self.turns) for x in (frame, self.known(frame)))
+        shown = np.where(known[..., None], turned, turned[:, self.begin - 1 : self.begin])
+        return np.rot90(shown, -self.turns).copy()
+
+
+def drawn_view(frame: np.ndarray, random: np.random.Generator) -> View:
+    """What to show of a frame [H W 3]."""
+    turns = int(random.integers(2) * 2 + (random.random() >= ACROSS))  # 0 and 2: left and right
+    height, width = frame.shape[:2] if turns % 2 == 0 else frame.shape[1::-1]
     begin = int(width * random.uniform(LEAST, MOST))
-    known = np.zeros((height, width), bool)
-    known[:, :begin] = True
-    if random.random() < AGAIN:
-        rows, columns = (np.sort(random.integers(0, n, size=2)) for n in (height, width - begin))
-        rows = (0, rows[1]) if random.random() < 0.5 else (rows[0], height)
-        known[rows[0] : rows[1], begin + columns[0] : begin + columns[1]] = True
-    shown = np.where(known[..., None], turned, turned[:, begin - 1 : begin])
-    return np.rot90(shown, -turns).copy(), np.rot90(known, -turns).copy()
+    if random.random() >= AGAIN:
+        return View(turns, begin)
+    rows, columns = (np.sort(random.integers(0, n, size=2)) for n in (height, width - begin))
+    rows = (0, rows[1]) if random.random() < 0.5 else (rows[0], height)
+    return View(turns, begin, (slice(*rows), slice(*(begin + columns))))
