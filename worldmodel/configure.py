@@ -22,14 +22,14 @@ def configure(
     moved_by: Path | None = None,
     *,
     painted_by: Path | None = None,
-    looks: int | None = None,
+    painting: Mapping[str, Any] | None = None,
 ) -> None:
     """Change fields of the CheckpointConfig, its PlayConfig and its MotionConfig in a folder.
 
     `moved_by` is the file of another motion network, which takes the place of the world's own, and
-    `painted_by` that of an outpainter, which has so many `looks`. Raises UserError when the world
-    has no motion network, or another kind of it, nothing off-screen to be painted, and for values
-    that no world can have.
+    `painted_by` that of an outpainter, of whose OutpainterConfig `painting` are fields. Raises
+    UserError when the world has no motion network, or another kind of it, nothing off-screen to be
+    painted, and for values that no world can have.
     """
     wanted = {"steps": 1, "guidance": 0, "context_noise": 0, "warm_start": 0, "rest": 0}
     if any(play.get(name, least) < least for name, least in wanted.items()):
@@ -49,10 +49,10 @@ def configure(
         _check(painted_by, painter, world.network, PAINTING, f"the world of {checkpoint}")
         if not (mover and mover.config.margin):
             raise UserError(f"{checkpoint} keeps nothing off-screen; give --offscreen as well")
-    if looks is not None:
+    if painting:
         if painter is None:
-            raise UserError(f"{checkpoint} has no outpainter; leave its looks out")
-        painter.config = replace(painter.config, looks=looks)
+            raise UserError(f"{checkpoint} has no outpainter; leave its {min(painting)} out")
+        painter.config = replace(painter.config, **painting)
     config = replace(world.config, play=replace(world.config.play, **play), **about)
     parts = config, world.tokenizer, world.network, mover, painter
     save_checkpoint(checkpoint, *parts, step=world.step)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from tiny import LATENTS, MOVING_WORLD, TOKENIZER, clip, motion, outpainter, tokenizer, world
 
-from worldmodel.diffusion.samplers import sample_euler
+from worldmodel.diffusion.samplers import sample_renoise
 from worldmodel.diffusion.schedules import even_times
-from worldmodel.model import offscreen
+from worldmodel.model import layers, offscreen
 from worldmodel.model.carrier import Carrier
 from worldmodel.model.outlook import Outlook
 
@@ -83,18 +83,28 @@ def test_each_player_has_his_own_side_dreamed_from_his_own_noise(outlook):
     assert torch.equal(together[2], wholes[2])
 
 
-def test_it_is_dreamed_by_eulers_sampler(outlook):
-    """By two roads: the loop in it, and the sampler of which it is a copy."""
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_it_is_dreamed_by_the_sampler_of_consistency_models(outlook, guidance, monkeypatch):
+    """By two roads: the loop in it, and the sampler of which it is a copy; the first looks guided
+    by the network whose tokens attend to nothing, which is one whose attention is replaced."""
     window, drawn = torch.rand(1, 4, *SIZE), noise()
     window[:, 3] = (torch.arange(48) < 30).float()
-    start, share = outlook.outpainter.begun(outlook.tokenizer, window[:, :3], window[:, 3:])
+    painter = outlook.outpainter
+    painter.config = replace(painter.config, guidance=guidance)
+    start, share = painter.begun(outlook.tokenizer, window[:, :3], window[:, 3:])
 
     def denoise(z, tau, jump):
-        return outlook.outpainter(z, torch.full((1,), tau), start, share)
+        clear = painter(z, torch.full((1,), tau), start, share)
+        if tau > 0.5:
+            return clear
+        with monkeypatch.context() as patch:
+            patch.setattr(layers, "attention", lambda query, key, value, mask: value)
+            blind = painter(z, torch.full((1,), tau), start, share)
+        return blind + guidance * (clear - blind)
 
-    found = sample_euler(denoise, drawn, even_times(3), None)
-    found = outlook.tokenizer.pictures(outlook.tokenizer.clamp(found)).clamp(0, 1)
     painted = outlook.paint(window, drawn)
+    found = sample_renoise(denoise, drawn, even_times(3), lambda i: drawn.roll(37 * (i + 1), 1))
+    found = outlook.tokenizer.pictures(outlook.tokenizer.clamp(found)).clamp(0, 1)
     torch.testing.assert_close(painted[..., 30:][:, :3], found[..., 30:], rtol=1e-4, atol=1e-4)
     assert torch.equal(painted[..., :30][:, :3], window[..., :30][:, :3])
 

@@ -39,11 +39,13 @@ def test_an_outpainter_is_put_into_a_world_and_stays_there(moving, tmp_path):
     with pytest.raises(UserError, match="keeps nothing off-screen; give --offscreen"):
         configure(moving, {}, {}, {}, painted_by=painter)
     with pytest.raises(UserError, match="has no outpainter"):
-        configure(moving, {}, {}, {}, looks=4)
-    configure(moving, {}, {}, {"offscreen": (0, 3)}, painted_by=painter, looks=4)
+        configure(moving, {}, {}, {}, painting={"looks": 4})
+    configure(moving, {}, {}, {"offscreen": (0, 3)}, painted_by=painter)
+    configure(moving, {}, {}, {}, painting={"looks": 4, "guidance": 2.0})
     configure(moving, {"title": "Hall"}, {}, {})
     world = load_checkpoint(moving)
-    assert world.outpainter.config.looks == 4 and world.config.title == "Hall"
+    sampled = world.outpainter.config.looks, world.outpainter.config.guidance
+    assert sampled == (4, 2.0) and world.config.title == "Hall"
     kept = load_outpainter(painter).state_dict()
     assert all(torch.equal(x, kept[k]) for k, x in world.outpainter.state_dict().items())
 

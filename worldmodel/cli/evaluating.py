@@ -47,7 +47,9 @@ def evaluate(parser: ArgumentParser) -> Run:
         "--out", type=Path, help="folder of the report (default: runs/report-<name>)"
     )
     sections = (*SECTIONS, *ASKED)
-    parser.add_argument("--only", choices=sections, help="one section (default: all but sweep)")
+    parser.add_argument(
+        "--only", choices=sections, help="one section (default: all but sweep and ground)"
+    )
     parser.add_argument(
         "--sweep", action="store_const", const="sweep", dest="only", help="short for --only sweep"
     )

@@ -50,12 +50,18 @@ def configure(parser: ArgumentParser) -> Run:
     parser.add_argument("--outpainter", type=Path, help=text)
     text = "looks of its outpainter at what it dreams"
     parser.add_argument("--looks", type=int, metavar="N", help=text)
+    text = "by how much the first of them go further than without attention; 1: not"
+    parser.add_argument("--attention-guidance", type=float, metavar="N", help=text)
     kept = {name: MOTION[name] for name in ("detail", "bend", "offscreen", "astray")}
     add_changes(parser.add_argument_group("its motion"), MotionConfig(), kept, "usually ")
     add_changes(parser.add_argument_group("play"), PlayConfig(), PLAY, "usually ")
 
     def given(options: Namespace, names: Iterable[str]) -> dict[str, object]:
         return {k: v for k, v in chosen(options, names).items() if v is not None}
+
+    def painting(options: Namespace) -> dict[str, object]:
+        own = {"looks": options.looks, "guidance": options.attention_guidance}
+        return {name: value for name, value in own.items() if value is not None}
 
     return lambda options: configure(
         options.checkpoint,
@@ -64,7 +70,7 @@ def configure(parser: ArgumentParser) -> Run:
         given(options, kept),
         options.motion,
         painted_by=options.outpainter,
-        looks=options.looks,
+        painting=painting(options),
     )
 
 

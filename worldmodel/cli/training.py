@@ -86,11 +86,13 @@ WORLD = {
     "head_blocks": "convolution blocks after the transformer",
 }
 OUTPAINTER = {name: text for name, text in WORLD.items() if name not in ("dense", "window")}
-OUTPAINTER["looks"] = "looks of the sampler, in play"
-JUDGED = {
-    "critic": "weight of a critic beside it, which sharpens a trained one; 0: none",
-    "pixels": "weight of the distance to what was hidden, beside the critic",
-    "own": "share of the frames of which something shown is dreamed, too",
+OUTPAINTER |= {
+    "looks": "looks of the sampler, in play",
+    "guidance": "by how much its first looks go further than without attention, in play; 1: not",
+}
+SCORED = {
+    "scored": "score pairs of dreams, so that an outpainter that is trained needs few looks",
+    "own": "share of the frames of which something shown is dreamed, too, as in play",
 }
 FLOW = {
     "clip": "frames of a training clip",
@@ -209,7 +211,7 @@ def train_world(parser: ArgumentParser) -> Run:
 
 def train_outpainter(parser: ArgumentParser) -> Run:
     from worldmodel.presets import preset_named
-    from worldmodel.train.objectives.judged_outpainting import JudgedConfig
+    from worldmodel.train.objectives.scored_outpainting import ScoredConfig
     from worldmodel.train.outpainting import train_outpainter
 
     add_data(parser)
@@ -217,15 +219,15 @@ def train_outpainter(parser: ArgumentParser) -> Run:
     add_run(parser, "runs/outpainter")
     add_start(parser)
     add_preset(parser, outpainter=OUTPAINTER, train_outpainter=TRAIN)
-    add_changes(parser.add_argument_group("critic"), JudgedConfig(), JUDGED)
+    add_changes(parser.add_argument_group("pairs of dreams"), ScoredConfig(), SCORED)
 
     def run(options: Namespace) -> None:
         preset = preset_named(options.preset)
         sizes = changed(preset.outpainter, options, OUTPAINTER)
         config = changed(preset.train_outpainter, options, TRAIN)
-        judged = changed(JudgedConfig(), options, JUDGED)
+        scored = changed(ScoredConfig(), options, SCORED)
         where = options.data, options.tokenizer, options.run
-        train_outpainter(*where, sizes, config, options.start, judged)
+        train_outpainter(*where, sizes, config, options.start, scored)
 
     return run
 

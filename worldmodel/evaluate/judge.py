@@ -22,6 +22,7 @@ from worldmodel.evaluate.features import HEIGHT, NAME, Features
 from worldmodel.evaluate.fidelity import fidelity
 from worldmodel.evaluate.figures import Section
 from worldmodel.evaluate.given import load_given
+from worldmodel.evaluate.ground import ground
 from worldmodel.evaluate.obedience import obedience
 from worldmodel.evaluate.report.page import HTML, write_report
 from worldmodel.evaluate.seen import require_fitting, require_split, require_unseen
@@ -39,7 +40,10 @@ SECTIONS: Makers = {
 }
 HELDOUT, TRAIN = SPLITS = "heldout", "train"
 TRAINED_ON = "judged on episodes of the training data: for choosing between worlds, not for telling"
-ASKED: Makers = {"sweep": lambda s: [sweep(s)]}  # only when asked for
+ASKED: Makers = {  # only when asked for
+    "sweep": lambda s: [sweep(s)],
+    "ground": lambda s: [ground(s)],
+}
 
 
 def evaluate(

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 SLOPE = 0.2  # of the leaky rectifier
 FOLD = 2  # pixels to a side that the first convolution of a critic of pictures sees as one
@@ -75,28 +74,3 @@ class PatchCritic(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.layers(pictures * 4 - 2)[:, 0].float()
-
-
-class FeatureCritic(nn.Module):
-    """critic(*features [b f h w]) -> scores [b s], one for each place of each grid.
-
-    Features of a frozen network are easier to judge by than pixels (projected GAN, Sauer et al.,
-    arXiv 2111.01007); spectral norms keep the judges tame (Miyato et al., arXiv 1802.05957).
-    """
-
-    def __init__(self, features: tuple[int, ...], width: int = 64) -> None:
-        super().__init__()
-        self.judges = nn.ModuleList(
-            nn.Sequential(
-                spectral_norm(nn.Conv2d(f, width, 1)),
-                nn.LeakyReLU(SLOPE),
-                spectral_norm(nn.Conv2d(width, width, 3, padding=1)),
-                nn.LeakyReLU(SLOPE),
-                spectral_norm(nn.Conv2d(width, 1, 3, padding=1)),
-            )
-            for f in features
-        )
-
-    def forward(self, *features: Tensor) -> Tensor:
-        each = zip(self.judges, features, strict=True)
-        return torch.cat([judge(x).flatten(1) for judge, x in each], dim=1)

@@ -75,14 +75,23 @@ class TransformerBlock(nn.Module):
             nn.init.normal_(last.weight, std=last.in_features**-0.5 / (2 * depth) ** 0.5)
 
     def forward(
-        self, x: Tensor, modulation: Tensor, turn: Tensor, past: Past | None, clip: Clip | None
-    ) -> tuple[Tensor, KeysValues]:
-        """x [b t n d], modulation [b t 1 6 d], turn [n or t*n e/2]; also returns keys, values."""
+        self, x: Tensor, modulation: Tensor, turn: Tensor, past: Past | None, clip: Clip | None,
+        *, alone: bool = False,
+    ) -> tuple[Tensor, KeysValues]:  # fmt: skip
+        """x [b t n d], modulation [b t 1 6 d], turn [n or t*n e/2]; also returns keys, values.
+
+        `alone`, each token attends to nothing but itself (see Outpainter.guided).
+        """
         shift, scale, gate, shift2, scale2, gate2 = (modulation + self.bias).unbind(-2)
-        mixed, memory = self.attend(norm(x) * (1 + scale) + shift, turn, past, clip)
+        shown = norm(x) * (1 + scale) + shift
+        mixed, memory = self.alone(shown) if alone else self.attend(shown, turn, past, clip)
         x = x + (1 + gate) * mixed
         value, gate_in = self.up(norm(x) * (1 + scale2) + shift2).chunk(2, dim=-1)
         return x + (1 + gate2) * self.down(F.silu(gate_in) * value), memory
+
+    def alone(self, x: Tensor) -> tuple[Tensor, KeysValues]:
+        key, value = self.qkv(x).chunk(3, dim=-1)[1:]
+        return self.out(value), (key, value)
 
     def attend(
         self, x: Tensor, turn: Tensor, past: Past | None, clip: Clip | None

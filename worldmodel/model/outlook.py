@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from worldmodel.model.offscreen import Margin
-from worldmodel.model.outpainter import Outpainter
+from worldmodel.model.outpainter import Outpainter, noised_again
 from worldmodel.model.tokenizer import PATCH, Tokenizer
 
 NEAR = 16  # pixels beside the picture that should be known: no frame moves by more
 ENOUGH = 0.75  # share of them at which nothing has to be dreamed
+GUIDED = 0.5  # level up to which looks are guided, as later ones only sharpen what is there
 
 Place = tuple[slice, slice]  # rows and columns of the whole
 
@@ -69,10 +70,10 @@ class Outlook:
         """Windows [k 4 H W] with all that is not known dreamed from noise [k n c]."""
         pictures, known = windows[:, :3], (windows[:, 3:] > 0).float()
         start, share = self.outpainter.begun(self.tokenizer, pictures, known)
-        z, looks = noise, self.outpainter.config.looks
-        for i in range(looks):  # Euler's sampler (worldmodel.diffusion.samplers)
-            tau = i / looks
-            clean = self.outpainter(z, z.new_full((len(z),), tau), start, share)
-            z = z + (clean - z) / (looks - i)
+        z, looks, guided = noise, self.outpainter.config.looks, self.outpainter.config.guidance > 1
+        for i in range(looks):
+            look = self.outpainter.guided if guided and i / looks <= GUIDED else self.outpainter
+            clean = look(z, z.new_full((len(z),), i / looks), start, share)
+            z = noised_again(clean, noise, i + 1, looks)
         dreamed = self.tokenizer.pictures(self.tokenizer.clamp(z)).float().clamp(0, 1)
         return torch.cat([torch.where(known > 0, pictures, dreamed), torch.ones_like(known)], dim=1)

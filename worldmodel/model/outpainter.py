@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from worldmodel.errors import UserError
 from worldmodel.model.estimate import linear_estimate
 from worldmodel.model.layers import PATCH, ConvBlock, TransformerBlock, norm, require_sizes
 from worldmodel.model.levels import LEVEL_WAVES, level_waves
@@ -23,6 +24,7 @@ from worldmodel.model.tokenizer import PATCH as CELL
 from worldmodel.model.tokenizer import Tokenizer
 
 LEVELS = 3  # places for levels in a world's condition: here the other two are empty
+ELSEWHERE = 37  # places further on, the noise of the next look
 PRIOR = 0.8  # correlation of known latents with what they become, before anything is learned
 
 
@@ -39,11 +41,14 @@ class OutpainterConfig:
     stem_blocks: int = 2
     head_blocks: int = 1
     looks: int = 8  # of the sampler, in play
+    guidance: float = 1.0  # of the first of them, by what a network without attention would dream
 
     def __post_init__(self) -> None:
         counts = self.stem_blocks + 1, self.head_blocks + 1  # of these there may be none
         sizes = self.latent_channels, self.depth, self.features, self.looks
         require_sizes(self, "an outpainter", *sizes, *counts)
+        if not self.guidance >= 1:
+            raise UserError(f"an outpainter's guidance must be at least 1, found {self.guidance}")
 
     @property
     def head(self) -> int:
@@ -84,6 +89,22 @@ class Outpainter(nn.Module):
         self.register_buffer("space", turn, persistent=False)  # [s e/2]
 
     def forward(self, noisy: Tensor, tau: Tensor, start: Tensor, known: Tensor) -> Tensor:
+        condition, local = self._stem(noisy, tau, start, known)
+        return self._estimate(noisy, tau, start, known, self._body(condition, local))
+
+    def guided(self, noisy: Tensor, tau: Tensor, start: Tensor, known: Tensor) -> Tensor:
+        """What `forward` returns, further away from what it would be if no token attended to any
+        other: shapes that go on across the picture instead of a mist (perturbed attention guidance,
+        Ahn et al., arXiv 2403.17377, equation 16)."""
+        condition, local = self._stem(noisy, tau, start, known)
+        clear, blind = (self._body(condition, local, alone=alone) for alone in (False, True))
+        further = blind + self.config.guidance * (clear - blind)
+        return self._estimate(noisy, tau, start, known, further)
+
+    def _stem(
+        self, noisy: Tensor, tau: Tensor, start: Tensor, known: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Condition [b d] and features [b f h w]."""
         h, w = self.config.grid
         waves = F.pad(level_waves(tau), (0, (LEVELS - 1) * 2 * LEVEL_WAVES))
         condition = F.silu(self.levels(waves))
@@ -97,10 +118,15 @@ class Outpainter(nn.Module):
         local = self.stem_in(shown) + self.shares(share)
         for block in self.stem:
             local = block(local, condition)
+        return condition, local
+
+    def _body(self, condition: Tensor, local: Tensor, *, alone: bool = False) -> Tensor:
+        """What the linear estimate leaves over [b n c], in its deviations."""
+        h, w = self.config.grid
         x = self.patch(rearrange(local, "b f (h p) (w q) -> b 1 (h w) (f p q)", p=PATCH, q=PATCH))
         modulation = self.modulation(condition)[:, None].unflatten(-1, (1, 6, -1))
         for block in self.blocks:
-            x, _ = block(x, modulation, self.space, None, None)
+            x, _ = block(x, modulation, self.space, None, None, alone=alone)
         out = rearrange(
             self.unpatch(norm(x)), "b 1 (h w) (f p q) -> b f (h p) (w q)",
             h=h // PATCH, w=w // PATCH, p=PATCH, q=PATCH,
@@ -108,7 +134,12 @@ class Outpainter(nn.Module):
         out = out + local
         for block in self.head:
             out = block(out, condition)
-        left_over = rearrange(self.head_out(F.relu(out)), "b c h w -> b (h w) c").float()
+        return rearrange(self.head_out(F.relu(out)), "b c h w -> b (h w) c").float()
+
+    def _estimate(
+        self, noisy: Tensor, tau: Tensor, start: Tensor, known: Tensor, left_over: Tensor
+    ) -> Tensor:
+        """Clean latents [b n c]: the linear estimate and what it leaves over."""
         rho = PRIOR * known[..., None].square()
         mean, deviation = linear_estimate(noisy, tau, start, torch.ones_like(tau), rho)
         return mean + deviation * left_over
@@ -117,3 +148,15 @@ class Outpainter(nn.Module):
         """`start` and `known` of pictures [b 3 H W] of which pixels [b 1 H W] are known."""
         start = tokenizer.standardise(tokenizer.bounded(pictures))
         return start, F.avg_pool2d(known, CELL).flatten(1)
+
+
+def noised_again(clean: Tensor, noise: Tensor, look: int, looks: int) -> Tensor:
+    """What the outpainter is given after so many of its looks, of which the last found `clean`
+    [b n c].
+
+    Each look is given other noise, which is the first one elsewhere: only what the last look took
+    to be there is kept of it, as in the sampler of a consistency model (Song et al., arXiv
+    2303.01469, algorithm 1).
+    """
+    tau = look / looks
+    return tau * clean + (1 - tau) * noise.roll(look * ELSEWHERE, dims=1)

@@ -77,17 +77,21 @@ class MotionGraphs:
 
 
 class OutpainterGraphs:
-    """`begun` and `forward` of an outpainter."""
+    """`begun`, `forward` and `guided` of an outpainter."""
 
     def __init__(self, outpainter: Outpainter, tokenizer: Tokenizer, precision: str) -> None:
         self._begun = Graph(lambda *x: Outpainter.begun(outpainter, tokenizer, *x), precision)
         self._forward = Graph(lambda *x: (Outpainter.forward(outpainter, *x),), precision)
+        self._guided = Graph(lambda *x: (Outpainter.guided(outpainter, *x),), precision)
 
     def begun(self, tokenizer: Tokenizer, *given: Tensor) -> tuple[Tensor, ...]:
         return self._begun(*given)
 
     def forward(self, *given: Tensor) -> Tensor:
         return self._forward(*given)[0]
+
+    def guided(self, *given: Tensor) -> Tensor:
+        return self._guided(*given)[0]
 
 
 def _laid_out(past: list[Past]) -> list[Tensor]:

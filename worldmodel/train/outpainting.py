@@ -13,13 +13,9 @@ from worldmodel.train.config import TrainConfig
 from worldmodel.train.devices import on_its_device
 from worldmodel.train.latents import encode_frames
 from worldmodel.train.loop import train
-from worldmodel.train.objectives.judged_outpainting import (
-    JudgedConfig,
-    JudgedOutpainting,
-    OutpaintingDuel,
-)
 from worldmodel.train.objectives.outpainting import Outpainting
 from worldmodel.train.objectives.pushing import what_stays, whole_ways
+from worldmodel.train.objectives.scored_outpainting import ScoredConfig, ScoredOutpainting
 from worldmodel.train.ranks import in_turn
 from worldmodel.train.stages import (
     _sources_of,
@@ -33,20 +29,20 @@ from worldmodel.train.transfer import begin_with
 @on_its_device
 def train_outpainter(
     data: Path, tokenizer: Path, run: Path, sizes: OutpainterConfig, config: TrainConfig,
-    start: Path | None = None, judged: JudgedConfig | None = None,
+    start: Path | None = None, scored: ScoredConfig | None = None,
 ) -> Outpainter:  # fmt: skip
     """Train what dreams the off-screen on single frames; ends with `run/outpainter.safetensors`.
 
-    A world's weights are a good `start`, those of an outpainter one to be `judged`: a critic learns
-    beside it where its weight is not 0.
+    A world's weights are a good `start`, and those of an outpainter one to be `scored` in pairs of
+    dreams, after which few looks suffice.
     """
-    judged = judged or JudgedConfig()
+    scored = scored or ScoredConfig()
     tokens = open_tokenizer(tokenizer).requires_grad_(False)
     store, heldout = FrameStore(data / "train"), FrameStore(data / "heldout")
     sizes = dataclasses.replace(
         sizes, grid=tokens.config.grid, latent_channels=tokens.config.latent_channels
     )
-    note_configuration(run, {"outpainter": sizes, "judged": judged, "train": config})
+    note_configuration(run, {"outpainter": sizes, "scored": scored, "train": config})
     note_sources(run, [source_of(store), *_sources_of(tokenizer)])
     stays = in_turn(lambda: what_stays(store, whole_ways(store)))  # is measured once
     latents, heldout_latents = None, None
@@ -58,15 +54,9 @@ def train_outpainter(
     network = Outpainter(sizes).to(memory_format=torch.channels_last)
     if start:
         begin_with(network, start)
-    plain = Outpainting(store, latents, heldout, heldout_latents, config.parts(), tokens, stays)
-
-    def publish(average: Outpainter) -> None:
-        save_network(run / OUTPAINTER, average)
-
-    if not judged.critic:
-        return train(network, plain, config, run, publish)
-    objective = JudgedOutpainting(plain, config.parts(), judged)
-    duel = OutpaintingDuel(network, objective.critic()).to(memory_format=torch.channels_last)
+    objective = Outpainting(store, latents, heldout, heldout_latents, config.parts(), tokens, stays)
+    if scored.scored:
+        objective = ScoredOutpainting(objective, config.parts(), scored)
     return train(
-        duel, objective, config, run, lambda average: publish(average.outpainter)
-    ).outpainter
+        network, objective, config, run, lambda average: save_network(run / OUTPAINTER, average)
+    )

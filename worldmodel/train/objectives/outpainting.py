@@ -13,9 +13,8 @@ from torch import Tensor
 
 from worldmodel.data.clips import FrameStore
 from worldmodel.diffusion.path import noised
-from worldmodel.diffusion.samplers import sample_euler
-from worldmodel.diffusion.schedules import even_times
 from worldmodel.model.figure import filled
+from worldmodel.model.outlook import Outlook
 from worldmodel.model.outpainter import Outpainter
 from worldmodel.model.tokenizer import Tokenizer, to_float, to_uint8
 from worldmodel.train.config import TrainConfig
@@ -113,6 +112,16 @@ class Outpainting:
             return network.begun(self.tokenizer, pictures, known)
 
     @torch.no_grad()
+    def completed(
+        self, network: Outpainter, pictures: Tensor, known: Tensor, draw: torch.Generator
+    ) -> Tensor:
+        """Shown pictures [b 3 H W] with what is not known of them [b 1 H W] dreamed as in play."""
+        height, width = network.config.grid
+        size = len(pictures), height * width, network.config.latent_channels
+        outlook, noise = Outlook(network, self.tokenizer, (0, 0)), torch.randn(size, generator=draw)
+        return outlook.paint(torch.cat([pictures, known], dim=1), noise)[:, :3]
+
+    @torch.no_grad()
     def validate(self, network: Outpainter) -> dict[str, float]:
         """The loss on held-out frames, at all levels and from noise."""
         draw = torch.Generator().manual_seed(0)
@@ -126,24 +135,11 @@ class Outpainting:
         """Truth, what is shown of it, and two dreams of the rest."""
         some = torch.linspace(0, JUDGED - 1, DRAWN).long()
         _, pictures, known = (part[some] for part in self.heldout)
-        start, share = self.begun(network, pictures, known)
         rows = [self.truth[some], to_uint8(pictures)]
-        times = even_times(network.config.looks)
         for seed in range(2):
-            noise = torch.randn(start.shape, generator=torch.Generator().manual_seed(seed))
-            found = sample_euler(denoiser(network, start, share), noise, times, None)
-            dreamed = self.tokenizer.pictures(self.tokenizer.clamp(found)).clamp(0, 1)
-            rows.append(to_uint8(pictures + (1 - known) * (dreamed - pictures)))
+            draw = torch.Generator().manual_seed(seed)
+            rows.append(to_uint8(self.completed(network, pictures, known, draw)))
         save_sheet([row.numpy() for row in rows], path)
-
-
-def denoiser(network: Outpainter, start: Tensor, known: Tensor):
-    """`network` as a sampler asks for it."""
-
-    def denoise(z: Tensor, tau: float, jump: float) -> Tensor:
-        return network(z, z.new_full((len(z),), tau), start, known)
-
-    return denoise
 
 
 def shown(frames: np.ndarray, views: list["View"]) -> tuple[Tensor, Tensor]:
@@ -177,11 +173,11 @@ class View:
         return np.rot90(shown, -self.turns).copy()
 
 
-def drawn_view(frame: np.ndarray, random: np.random.Generator) -> View:
+def drawn_view(frame: np.ndarray, random: np.random.Generator, most: float = MOST) -> View:
     """What to show of a frame [H W 3]."""
     turns = int(random.integers(2) * 2 + (random.random() >= ACROSS))  # 0 and 2: left and right
     height, width = frame.shape[:2] if turns % 2 == 0 else frame.shape[1::-1]
-    begin = int(width * random.uniform(LEAST, MOST))
+    begin = int(width * random.uniform(LEAST, most))
     if random.random() >= AGAIN:
         return View(turns, begin)
     rows, columns = (np.sort(random.integers(0, n, size=2)) for n in (height, width - begin))

@@ -15,24 +15,17 @@ Features = list[Tensor]
 
 
 class PictureFeatures:
-    """Frozen features of some stages of EfficientNet-lite0. Not a module: it is nobody's weights
-    to train."""
+    """Frozen features of EfficientNet-lite0. Not a module: it is nobody's weights to train."""
 
-    def __init__(self, stages: tuple[int, ...] = STAGES) -> None:
-        self.wanted = stages
+    def __init__(self) -> None:
         self.network = load_efficientnet("lite0").to(memory_format=torch.channels_last)
 
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """How many features each stage has."""
-        return tuple(self.network.body[i][-1].narrow.conv.out_channels for i in self.wanted)
-
     def __call__(self, pictures: Tensor) -> Features:
-        """Pictures [b 3 H W], about 0..1 -> features [b f h w] of its stages."""
+        """Pictures [b 3 H W], about 0..1 -> features [b f h w] of STAGES."""
         self.network.to(pictures.device)
         shown = pictures.contiguous(memory_format=torch.channels_last)
-        stages = self.network.stages(shown, count=max(self.wanted) + 1)
-        return [stages[i] for i in self.wanted]
+        stages = self.network.stages(shown, count=max(STAGES) + 1)
+        return [stages[i] for i in STAGES]
 
 
 def feature_distance(a: Features, b: Features) -> Tensor:
@@ -41,9 +34,9 @@ def feature_distance(a: Features, b: Features) -> Tensor:
     LPIPS (arXiv 1801.03924, equation 1) without its learned weights.
     """
     pairs = zip(a, b, strict=True)
-    return sum((unit(x) - unit(y)).square().sum(dim=1).mean(dim=(1, 2)) for x, y in pairs)
+    return sum((_unit(x) - _unit(y)).square().sum(dim=1).mean(dim=(1, 2)) for x, y in pairs)
 
 
-def unit(x: Tensor) -> Tensor:
+def _unit(x: Tensor) -> Tensor:
     x = x.float()
     return x / (x.square().sum(dim=1, keepdim=True) + TINY).sqrt()
