@@ -15,6 +15,7 @@ from worldmodel.data.curation.rules import Rules, Still
 from worldmodel.data.provenance import read_sources
 from worldmodel.errors import UserError
 from worldmodel.train.objectives.rectified_flow import FlowConfig
+from worldmodel.train.objectives.scored_outpainting import ScoredConfig
 from worldmodel.train.outpainting import train_outpainter
 from worldmodel.train.stages import train_motion, train_tokenizer, train_world
 
@@ -103,6 +104,19 @@ def test_an_outpainter_begins_with_a_world_and_is_put_into_it(arrays, tokens, mo
     assert found.config == OUTPAINTER
     configure(world, {}, {}, {"offscreen": (2, 3)}, painted_by=out / "outpainter.safetensors")
     assert load_checkpoint(world).outpainter.config == OUTPAINTER
+
+
+def test_an_outpainter_goes_on_by_scored_pairs(arrays, tokens, tmp_path):
+    sizes = dataclasses.replace(OUTPAINTER, grid=(4, 4), latent_channels=1, looks=2)
+    where, config = (arrays, tokens, tmp_path / "scored"), quick(steps=2, save_every=1, bf16=False)
+    plain = train_outpainter(arrays, tokens, tmp_path / "plain", sizes, config)
+    start = tmp_path / "plain" / "outpainter.safetensors"
+    found = train_outpainter(*where, sizes, config, start, ScoredConfig(scored=True))
+    assert found.config.looks == 2
+    assert not torch.equal(found.head_out.weight, plain.head_out.weight)
+    assert '"look_2"' in (where[2] / "log.jsonl").read_text()
+    with pytest.raises(UserError, match="started with another scored configuration"):
+        train_outpainter(*where, sizes, quick(steps=3, bf16=False), start)
 
 
 def test_a_world_without_its_motion_network_is_refused_in_a_sentence(arrays, tokens, tmp_path):
