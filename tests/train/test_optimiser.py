@@ -4,6 +4,7 @@ import pytest
 import torch
 from tiny import quick, world
 
+from worldmodel.train.muon import Muon
 from worldmodel.train.optimiser import make_optimisers, set_rate
 
 
@@ -46,3 +47,25 @@ def test_a_scale_of_one_moves_matrices_and_vectors_alike():
     pairs = zip(network.parameters(), before, strict=True)
     moved = [(a - b).square().mean().sqrt() for a, b in pairs]
     assert min(moved) > 0.1e-3 and max(moved) < 3e-3
+
+
+def test_muon_goes_as_pytorchs_does_and_from_its_state():
+    """By two roads, up to the bfloat16 that PyTorch iterates in; matrices wide, tall and square."""
+    shapes = ((8, 24), (24, 8), (8, 8), (24, 8))
+    drawn = [torch.randn(shape) for shape in shapes]
+    ours, theirs = ([p.clone().requires_grad_() for p in drawn] for _ in range(2))
+    own = Muon(ours, lr=0.1, weight_decay=0.5)
+    pytorchs = torch.optim.Muon(theirs, lr=0.1, weight_decay=0.5, adjust_lr_fn="match_rms_adamw")
+    for _ in range(3):
+        for a, b in zip(ours, theirs, strict=True):
+            a.grad = torch.randn_like(a)
+            b.grad = a.grad.clone()
+        own.step()
+        pytorchs.step()
+    moved = max(float((p - q).detach().abs().max()) for p, q in zip(ours, drawn, strict=True))
+    for a, b in zip(ours, theirs, strict=True):
+        assert float((a - b).detach().abs().max()) < 0.05 * moved
+    own.load_state_dict(pytorchs.state_dict())
+    assert torch.equal(
+        own.state[ours[1]]["momentum_buffer"], pytorchs.state[theirs[1]]["momentum_buffer"]
+    )

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from worldmodel.train.config import TrainConfig
+from worldmodel.train.muon import Muon
 
 SCALE = "rate_scale"
 
@@ -25,12 +26,8 @@ def make_optimisers(network: nn.Module, config: TrainConfig) -> list[torch.optim
         )
     ]
     if matrices:
-        muon = torch.optim.Muon(
-            matrices.values(),
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-            adjust_lr_fn="match_rms_adamw",
-        )
+        rates = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+        muon = Muon(matrices.values(), **rates)
         muon.param_groups[0][SCALE] = config.muon_scale
         optimisers.append(muon)
     return optimisers
