@@ -42,6 +42,7 @@ MOTION = MotionConfig(
     code=8,
 )
 OUTPAINTER = OutpainterConfig(
+    opening=True,
     grid=TOKENIZER.grid,
     latent_channels=4,
     width=32,

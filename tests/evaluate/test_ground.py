@@ -38,7 +38,7 @@ def test_each_generation_has_its_figure(data, tmp_path, monkeypatch):
 def test_half_of_a_picture_stays_and_half_is_dreamed():
     outlook = Outlook(outpainter().requires_grad_(False), tokenizer().requires_grad_(False), (0, 0))
     pictures = torch.rand(6, 3, 16, 48)
-    found = ground.further(outlook, pictures, torch.Generator().manual_seed(0))
+    found = ground.further(outlook, pictures, pictures, torch.Generator().manual_seed(0))
     kept = {  # of the new picture, and where that was in the old one; by side
         0: (np.s_[:, :, :24], np.s_[:, :, 24:]),
         1: (np.s_[:, :, 24:], np.s_[:, :, :24]),

@@ -5,6 +5,7 @@ import pytest
 import torch
 from tiny import LATENTS, OUTPAINTER, TOKENIZER, outpainter, quick, tokenizer
 
+from worldmodel.data.clips import Span
 from worldmodel.errors import UserError
 from worldmodel.model.outpainter import Outpainter, OutpainterConfig
 from worldmodel.train.loop import train
@@ -21,17 +22,23 @@ class Store:
         colours = np.random.default_rng(seed).integers(0, 256, (count, 1, 1, 3))
         self.frames = np.broadcast_to(colours, (count, *SIZE, 3)).astype(np.uint8)
 
+    @property
+    def episodes(self):
+        """Of ten frames each."""
+        return [Span(name="", start=i, stop=i + 10, seed=i, player="") for i in range(0, 40, 10)]
+
     def __len__(self):
         return len(self.frames)
 
 
-def objective(stays=None, **changes):
+def objective(stays=None, opening=True, **changes):
     torch.manual_seed(0)
     tokens = tokenizer().requires_grad_(False)
     stores = Store(0), Store(1)
     latents = [tokens.encode(torch.from_numpy(s.frames.copy())).numpy() for s in stores]
     config = quick(**changes).parts()
-    return Outpainting(stores[0], latents[0], stores[1], latents[1], config, tokens, stays)
+    parts = stores[0], latents[0], stores[1], latents[1], config, tokens, stays
+    return Outpainting(*parts, opening=opening)
 
 
 def test_a_batch_is_a_function_of_seed_and_step():
@@ -59,14 +66,14 @@ def test_what_is_shown_is_the_frame_and_what_is_hidden_is_its_edge_gone_on(monke
 
 def test_only_what_is_hidden_is_learned_from():
     chosen, network = objective(), outpainter()
-    clean, pictures, known = chosen.batch(0)
+    clean, pictures, known, openings = chosen.batch(0)
     known[:, :, :, :8], known[:, :, :, 8:] = 0, 1
     tau = torch.full((4,), 0.5)
 
     def by_frame(latents):
         draw = torch.Generator().manual_seed(0)
         with torch.no_grad():
-            return chosen.by_frame(network, (latents, pictures, known), tau, draw)
+            return chosen.by_frame(network, (latents, pictures, known, openings), tau, draw)
 
     before = by_frame(clean)
     grid = clean.clone().unflatten(1, TOKENIZER.grid)

@@ -26,9 +26,10 @@ def scored(own=0.5, **changes):
 
 
 def test_a_batch_is_a_function_of_seed_and_step():
-    frames, views, first = scored().batch(3)
+    frames, views, first, openings = scored().batch(3)
     again, other = scored().batch(3), scored().batch(4)
-    assert (frames == again[0]).all() and (views, first) == again[1:]
+    assert (frames == again[0]).all() and (views, first) == again[1:3]
+    assert torch.equal(openings, again[3]) and not torch.equal(openings, other[3])
     assert (frames != other[0]).any() and views != other[1]
     assert len(first) == len(views) // 2
 
@@ -44,9 +45,9 @@ def test_what_is_hidden_later_is_shown_while_the_rest_is_dreamed(monkeypatch):
 
 def test_only_what_is_hidden_is_dreamed():
     plain, network = scored().plain, outpainter()
-    _, pictures, known = plain.batch(0)
+    _, pictures, known, openings = plain.batch(0)
     found, again = (
-        plain.completed(network, pictures, known, torch.Generator().manual_seed(seed))
+        plain.completed(network, pictures, known, openings, torch.Generator().manual_seed(seed))
         for seed in (0, 1)
     )
     torch.testing.assert_close(found * known, pictures * known)

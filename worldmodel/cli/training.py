@@ -89,6 +89,7 @@ OUTPAINTER = {name: text for name, text in WORLD.items() if name not in ("dense"
 OUTPAINTER |= {
     "looks": "looks of the sampler, in play",
     "guidance": "by how much its first looks go further than without attention, in play; 1: not",
+    "opening": "show it another moment of the episode, in play the picture that a dream began with",
 }
 SCORED = {
     "scored": "score pairs of dreams, so that an outpainter that is trained needs few looks",

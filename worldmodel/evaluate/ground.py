@@ -65,7 +65,8 @@ def ground(subject: Subject) -> Section:
     outlook = Outlook(world.outpainter, world.tokenizer, (0, 0))
     draw, pictures, rows_drawn = torch.Generator().manual_seed(0), begun, [begun[:DRAWN]]
     for generation in range(1, GENERATIONS + 1):
-        pictures = torch.cat([further(outlook, x, draw) for x in parts(pictures)])
+        pairs = zip(parts(pictures), parts(begun), strict=True)
+        pictures = torch.cat([further(outlook, *pair, draw) for pair in pairs])
         figures[f"KID of new ground, pushed on {generation} times"] = judged(pictures)
         rows_drawn.append(pictures[:DRAWN])
     progress.finish()
@@ -93,8 +94,9 @@ def parts(pictures: Tensor) -> tuple[Tensor, ...]:
     return pictures.split(TOGETHER)
 
 
-def further(outlook: Outlook, pictures: Tensor, draw: torch.Generator) -> Tensor:
-    """Pictures [b 3 H W] pushed on by half their size, and completed."""
+def further(outlook: Outlook, pictures: Tensor, opening: Tensor, draw: torch.Generator) -> Tensor:
+    """Pictures [b 3 H W] pushed on by half their size, and completed in dreams with such an
+    opening [b 3 H W]."""
     size, config = tuple(pictures.shape[-2:]), outlook.outpainter.config
     margin = size[0] // 2, size[1] // 2
     wholes = offscreen.around(pictures, offscreen.nothing(pictures, size, margin), margin)
@@ -105,4 +107,4 @@ def further(outlook: Outlook, pictures: Tensor, draw: torch.Generator) -> Tensor
         windows.append(whole[:, top : top + size[0], left : left + size[1]])
     count = config.grid[0] * config.grid[1]
     noise = torch.randn(len(pictures), count, config.latent_channels, generator=draw)
-    return outlook.paint(torch.stack(windows), noise)[:, :3]
+    return outlook.paint(torch.stack(windows), noise, opening)[:, :3]

@@ -27,6 +27,7 @@ class Memory:
     flow: Tensor  # [b 2 h' w'], where its places came from; [b 0] without momentum
     offscreen: Tensor  # [b 4 H' W'], what is around the picture; [b 0] where that is not kept
     lag: Tensor  # [b 2], pixels by which that lags behind the flow
+    opening: Tensor  # [b 3 H W], the first picture of all; [b 0] while there is none
 
 
 class FrameCache:
@@ -67,6 +68,7 @@ class FrameCache:
                 flow=torch.zeros(batch, 0, device=device),
                 offscreen=torch.zeros(batch, 0, device=device),
                 lag=torch.zeros(batch, 2, device=device),
+                opening=torch.zeros(batch, 0, device=device),
             )
         )
 
@@ -104,6 +106,7 @@ class FrameCache:
         ring_keys[:, player, :, slot] = keys.to(ring_keys.dtype).movedim(1, 0)
         ring_values[:, player, :, slot] = values.to(ring_values.dtype).movedim(1, 0)
         recent = torch.cat([controls[:, None], old.recent[:, :-1]], dim=1)
+        picture = old.picture if picture is None else picture
         begun = (old.count > 0).to(latent.device)[:, None, None]
         self.restore(
             Memory(
@@ -115,10 +118,11 @@ class FrameCache:
                 controls=controls,
                 count=old.count + 1,
                 recent=recent,
-                picture=old.picture if picture is None else picture,
+                picture=picture,
                 flow=old.flow if flow is None else flow,
                 offscreen=old.offscreen if offscreen is None else offscreen,
                 lag=old.lag if lag is None else lag,
+                opening=old.opening if old.opening.ndim == 4 else picture,
             )
         )
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from worldmodel.model import offscreen, scrolling
 from worldmodel.model.cache import FrameCache
+from worldmodel.model.figure import filled
 from worldmodel.model.motion import FELT, Motion
 from worldmodel.model.outlook import Outlook
 from worldmodel.model.outpainter import Outpainter
@@ -62,7 +63,8 @@ class Carrier:
         recent = torch.cat([controls[:, None], memory.recent[:, : history - 1]], dim=1)
         around = memory.offscreen
         if self.outlook and noise is not None and self.outlook.wanted(around):
-            dreamed = self.outlook(self.whole(memory.picture, around), noise)
+            opening = self.without_figure(memory.opening)
+            dreamed = self.outlook(self.whole(memory.picture, around), noise, opening)
             around = offscreen.beside(dreamed, around, self.motion.config.margin)
         given = self._given(memory.picture, memory.flow, around, memory.lag)
         carried = self.motion.carried(
@@ -90,6 +92,11 @@ class Carrier:
         if contact is None:
             return around
         return scrolling.seen_anew(around, contact.stays, self.motion.config.margin)
+
+    def without_figure(self, pictures: Tensor) -> Tensor:
+        """Pictures [b 3 H W], and in the place of a player who stays there what lies beside him."""
+        contact = self.motion.contact
+        return pictures if contact is None else filled(pictures, contact.stays)
 
     def _given(
         self, picture: Tensor, flow: Tensor | None, around: Tensor | None, lag: Tensor

@@ -42,9 +42,9 @@ def require_sizes(config: Sizes, name: str, *at_least_1: int) -> None:
 class Past:
     """What a dense block sees of the past when there is a cache: turned keys, values and a mask."""
 
-    def __init__(self, keys: Tensor, values: Tensor, mask: Tensor) -> None:
+    def __init__(self, keys: Tensor, values: Tensor, mask: Tensor | None) -> None:
         self.keys, self.values = keys, values  # [b k s e]
-        self.mask = mask  # bool [b 1 1 s + n]
+        self.mask = mask  # bool [b 1 1 s + n]; None where all is seen
 
 
 class Clip(NamedTuple):

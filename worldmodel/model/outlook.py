@@ -23,8 +23,9 @@ Place = tuple[slice, slice]  # rows and columns of the whole
 
 
 class Outlook:
-    """outlook(whole [b 4 H' W'], noise [b n c]) -> a whole with the blindest side dreamed, if one
-    is in need. One side a call, so that a frame never waits long."""
+    """outlook(whole [b 4 H' W'], noise [b n c], opening [b 3 H W]) -> a whole with the blindest
+    side dreamed, if one is in need. One side a call, so that a frame never waits long. The opening
+    is the picture that the dream began with."""
 
     def __init__(self, outpainter: Outpainter, tokenizer: Tokenizer, margin: Margin) -> None:
         self.outpainter, self.tokenizer = outpainter, tokenizer
@@ -43,7 +44,7 @@ class Outlook:
                 self.windows.append(tuple(window))
                 self.strips.append(tuple(strip))
 
-    def __call__(self, whole: Tensor, noise: Tensor) -> Tensor:
+    def __call__(self, whole: Tensor, noise: Tensor, opening: Tensor) -> Tensor:
         if not self.strips:
             return whole
         least, side = self.shares(whole).min(dim=1)
@@ -52,7 +53,7 @@ class Outlook:
             return whole
         whole = whole.clone()
         views = [whole[i, :, *self.windows[side[i]]] for i in players]
-        painted = self.paint(torch.stack(views), noise[players])
+        painted = self.paint(torch.stack(views), noise[players], opening[players])
         for view, found in zip(views, painted, strict=True):
             view.copy_(found)
         return whole
@@ -66,14 +67,16 @@ class Outlook:
         known = ((whole[:, 3, *at] > 0).float().mean(dim=(1, 2)) for at in self.strips)
         return torch.stack(list(known), dim=1)
 
-    def paint(self, windows: Tensor, noise: Tensor) -> Tensor:
-        """Windows [k 4 H W] with all that is not known dreamed from noise [k n c]."""
+    def paint(self, windows: Tensor, noise: Tensor, opening: Tensor) -> Tensor:
+        """Windows [k 4 H W] with all that is not known dreamed from noise [k n c], in dreams that
+        began with the opening [k 3 H W]."""
         pictures, known = windows[:, :3], (windows[:, 3:] > 0).float()
         start, share = self.outpainter.begun(self.tokenizer, pictures, known)
+        opened = self.outpainter.opened(self.tokenizer, opening)
         z, looks, guided = noise, self.outpainter.config.looks, self.outpainter.config.guidance > 1
         for i in range(looks):
             look = self.outpainter.guided if guided and i / looks <= GUIDED else self.outpainter
-            clean = look(z, z.new_full((len(z),), i / looks), start, share)
+            clean = look(z, z.new_full((len(z),), i / looks), start, share, *opened)
             z = noised_again(clean, noise, i + 1, looks)
         dreamed = self.tokenizer.pictures(self.tokenizer.clamp(z)).float().clamp(0, 1)
         return torch.cat([torch.where(known > 0, pictures, dreamed), torch.ones_like(known)], dim=1)

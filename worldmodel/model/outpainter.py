@@ -3,9 +3,11 @@
 What comes into view does so by a few pixels a frame, and a frame that has to invent a strip three
 pixels wide makes mush of it. So a second network of the world's own kind looks at the picture
 pushed aside by half its width and dreams the empty half as one, off-screen
-(worldmodel.model.offscreen). It learns from single frames, of which it is shown a part.
+(worldmodel.model.offscreen). It learns from single frames, of which it is shown a part. What it
+has dreamed is all that it sees of a level after a while, and colours would drift from window to
+window; so it may also be shown the picture that the dream began with, which stays real.
 Shapes: b batch, n latents of a frame, c latent channels, h w latent grid, d width, s tokens,
-f features of the convolutional stem, H' W' pixels of the whole.
+l blocks, k heads, e head size, f features of the convolutional stem, H W pixels.
 """
 
 from dataclasses import dataclass
@@ -17,9 +19,17 @@ from torch import Tensor, nn
 
 from worldmodel.errors import UserError
 from worldmodel.model.estimate import linear_estimate
-from worldmodel.model.layers import PATCH, ConvBlock, TransformerBlock, norm, require_sizes
+from worldmodel.model.layers import (
+    PATCH,
+    ConvBlock,
+    KeysValues,
+    Past,
+    TransformerBlock,
+    norm,
+    require_sizes,
+)
 from worldmodel.model.levels import LEVEL_WAVES, level_waves
-from worldmodel.model.rotary import space_angles
+from worldmodel.model.rotary import rotate, space_angles
 from worldmodel.model.tokenizer import PATCH as CELL
 from worldmodel.model.tokenizer import Tokenizer
 
@@ -42,6 +52,7 @@ class OutpainterConfig:
     head_blocks: int = 1
     looks: int = 8  # of the sampler, in play
     guidance: float = 1.0  # of the first of them, by what a network without attention would dream
+    opening: bool = False  # whether it is shown the picture that a dream began with
 
     def __post_init__(self) -> None:
         counts = self.stem_blocks + 1, self.head_blocks + 1  # of these there may be none
@@ -56,10 +67,11 @@ class OutpainterConfig:
 
 
 class Outpainter(nn.Module):
-    """outpainter(noisy [b n c], tau [b], start [b n c], known [b n]) -> clean latents [b n c].
+    """outpainter(noisy [b n c], tau [b], start [b n c], known [b n], *opened) -> clean [b n c].
 
     `start` are the latents of a picture of which a part is known, the rest being its edges gone on;
-    `known` is the share of each of their places that is known.
+    `known` is the share of each of their places that is known. `opened` is what `opened` returns of
+    the picture that the dream began with.
     """
 
     def __init__(self, config: OutpainterConfig) -> None:
@@ -75,7 +87,7 @@ class Outpainter(nn.Module):
         self.patch = nn.Linear(f * PATCH**2, d)
         self.modulation = nn.Linear(d, 6 * d)
         self.blocks = nn.ModuleList(
-            TransformerBlock(d, config.heads, dense=False, depth=config.depth)
+            TransformerBlock(d, config.heads, dense=True, depth=config.depth)
             for _ in range(config.depth)
         )
         self.unpatch = nn.Linear(d, f * PATCH**2)
@@ -85,21 +97,44 @@ class Outpainter(nn.Module):
             nn.init.zeros_(zero.weight)
             nn.init.zeros_(zero.bias)
         nn.init.zeros_(self.shares.weight)
-        turn = space_angles(config.grid[0] // PATCH, config.grid[1] // PATCH, config.head)
+        if config.opening:
+            self.opens = nn.Parameter(torch.zeros(d))  # added to the tokens of such a picture
+        tokens = config.grid[0] // PATCH, config.grid[1] // PATCH
+        turn = space_angles(*tokens, config.head)
         self.register_buffer("space", turn, persistent=False)  # [s e/2]
+        above = space_angles(*tokens, config.head, top=-tokens[0])
+        self.register_buffer("above", above, persistent=False)  # [s e/2], where an opening lies
 
-    def forward(self, noisy: Tensor, tau: Tensor, start: Tensor, known: Tensor) -> Tensor:
+    def forward(
+        self, noisy: Tensor, tau: Tensor, start: Tensor, known: Tensor, *opened: Tensor
+    ) -> Tensor:
         condition, local = self._stem(noisy, tau, start, known)
-        return self._estimate(noisy, tau, start, known, self._body(condition, local))
+        return self._estimate(noisy, tau, start, known, self._body(condition, local, opened))
 
-    def guided(self, noisy: Tensor, tau: Tensor, start: Tensor, known: Tensor) -> Tensor:
+    def guided(
+        self, noisy: Tensor, tau: Tensor, start: Tensor, known: Tensor, *opened: Tensor
+    ) -> Tensor:
         """What `forward` returns, further away from what it would be if no token attended to any
         other: shapes that go on across the picture instead of a mist (perturbed attention guidance,
         Ahn et al., arXiv 2403.17377, equation 16)."""
         condition, local = self._stem(noisy, tau, start, known)
-        clear, blind = (self._body(condition, local, alone=alone) for alone in (False, True))
+        clear, blind = (self._body(condition, local, opened, alone=a) for a in (False, True))
         further = blind + self.config.guidance * (clear - blind)
         return self._estimate(noisy, tau, start, known, further)
+
+    def opened(self, tokenizer: Tokenizer, pictures: Tensor) -> tuple[Tensor, ...]:
+        """Keys and values [b l k s e] of the pictures [b 3 H W] that dreams began with, as of what
+        is known right above the picture: that is what it has learned to go on from. Nothing of an
+        outpainter that is not shown them."""
+        if not self.config.opening:
+            return ()
+        latents = tokenizer.standardise(tokenizer.bounded(pictures))
+        all_known = torch.ones_like(latents[..., 0])
+        nothing, begin = torch.zeros_like(latents), torch.zeros_like(latents[:, 0, 0])
+        condition, local = self._stem(nothing, begin, latents, all_known)
+        _, kept = self._blocks(self._tokens(local) + self.opens, condition, ())
+        keys = torch.stack([rotate(key[:, 0], self.above) for key, _ in kept], dim=1)
+        return keys, torch.stack([value[:, 0] for _, value in kept], dim=1)
 
     def _stem(
         self, noisy: Tensor, tau: Tensor, start: Tensor, known: Tensor
@@ -120,13 +155,12 @@ class Outpainter(nn.Module):
             local = block(local, condition)
         return condition, local
 
-    def _body(self, condition: Tensor, local: Tensor, *, alone: bool = False) -> Tensor:
+    def _body(
+        self, condition: Tensor, local: Tensor, opened: tuple[Tensor, ...], *, alone: bool = False
+    ) -> Tensor:
         """What the linear estimate leaves over [b n c], in its deviations."""
         h, w = self.config.grid
-        x = self.patch(rearrange(local, "b f (h p) (w q) -> b 1 (h w) (f p q)", p=PATCH, q=PATCH))
-        modulation = self.modulation(condition)[:, None].unflatten(-1, (1, 6, -1))
-        for block in self.blocks:
-            x, _ = block(x, modulation, self.space, None, None, alone=alone)
+        x, _ = self._blocks(self._tokens(local), condition, opened, alone=alone)
         out = rearrange(
             self.unpatch(norm(x)), "b 1 (h w) (f p q) -> b f (h p) (w q)",
             h=h // PATCH, w=w // PATCH, p=PATCH, q=PATCH,
@@ -135,6 +169,23 @@ class Outpainter(nn.Module):
         for block in self.head:
             out = block(out, condition)
         return rearrange(self.head_out(F.relu(out)), "b c h w -> b (h w) c").float()
+
+    def _tokens(self, local: Tensor) -> Tensor:
+        """Features [b f h w] as tokens [b 1 s d]."""
+        return self.patch(
+            rearrange(local, "b f (h p) (w q) -> b 1 (h w) (f p q)", p=PATCH, q=PATCH)
+        )
+
+    def _blocks(
+        self, x: Tensor, condition: Tensor, opened: tuple[Tensor, ...], *, alone: bool = False
+    ) -> tuple[Tensor, list[KeysValues]]:
+        """Tokens [b 1 s d] after all blocks, and each one's keys and values [b 1 k s e]."""
+        modulation, kept = self.modulation(condition)[:, None].unflatten(-1, (1, 6, -1)), []
+        for i, block in enumerate(self.blocks):
+            past = Past(*(part[:, i] for part in opened), None) if opened else None
+            x, own = block(x, modulation, self.space, past, None, alone=alone)
+            kept.append(own)
+        return x, kept
 
     def _estimate(
         self, noisy: Tensor, tau: Tensor, start: Tensor, known: Tensor, left_over: Tensor

@@ -21,10 +21,11 @@ def angles(positions: Tensor, channels: int) -> Tensor:
     return positions.float()[:, None] * rates.to(positions.device)
 
 
-def space_angles(height: int, width: int, head: int) -> Tensor:
-    """Angles [n head/2] of a frame's tokens; the channels that turn with time stay at 0."""
+def space_angles(height: int, width: int, head: int, top: int = 0) -> Tensor:
+    """Angles [n head/2] of a frame's tokens, the uppermost ones in the row `top`; the channels that
+    turn with time stay at 0."""
     rows, columns, time = head_split(head)
-    y = angles(torch.arange(height), rows).repeat_interleave(width, dim=0)
+    y = angles(torch.arange(top, top + height), rows).repeat_interleave(width, dim=0)
     x = angles(torch.arange(width), columns).repeat(height, 1)
     return torch.cat([y, x, torch.zeros(height * width, time // 2)], dim=1)
 

@@ -77,15 +77,20 @@ class MotionGraphs:
 
 
 class OutpainterGraphs:
-    """`begun`, `forward` and `guided` of an outpainter."""
+    """`begun`, `opened`, `forward` and `guided` of an outpainter."""
 
     def __init__(self, outpainter: Outpainter, tokenizer: Tokenizer, precision: str) -> None:
+        self.outpainter = outpainter
         self._begun = Graph(lambda *x: Outpainter.begun(outpainter, tokenizer, *x), precision)
+        self._opened = Graph(lambda *x: Outpainter.opened(outpainter, tokenizer, *x), precision)
         self._forward = Graph(lambda *x: (Outpainter.forward(outpainter, *x),), precision)
         self._guided = Graph(lambda *x: (Outpainter.guided(outpainter, *x),), precision)
 
     def begun(self, tokenizer: Tokenizer, *given: Tensor) -> tuple[Tensor, ...]:
         return self._begun(*given)
+
+    def opened(self, tokenizer: Tokenizer, pictures: Tensor) -> tuple[Tensor, ...]:
+        return self._opened(pictures) if self.outpainter.config.opening else ()
 
     def forward(self, *given: Tensor) -> Tensor:
         return self._forward(*given)[0]

@@ -31,7 +31,9 @@ REWRITES = {"openvino": "f32", "openvino-bf16": "bf16"}
 SPEEDS = ("auto", "plain", *REWRITES)
 FARTHEST = {"openvino": 0.1, "openvino-bf16": 3.0}  # mean difference from plain, grey levels
 TRIAL = 6  # frames that choose a speed
-FUNCTIONS = "predict", "memorise", "pictures", "carried", "picture", "begun", "guided", "forward"
+FUNCTIONS = (
+    "predict", "memorise", "pictures", "carried", "picture", "begun", "opened", "guided", "forward",
+)  # fmt: skip
 CLEAR = 2.0  # times as fast as plain: bfloat16 that gains so much needs no trial of float32
 GAIN = 1.15  # bfloat16 must win by this much, so that a little noise does not change the choice
 
@@ -86,7 +88,7 @@ def put_on(nets: Networks, name: str) -> None:
     if nets.outpainter:
         painter = OutpainterGraphs(nets.outpainter, nets.tokenizer, precision)
         nets.outpainter.begun, nets.outpainter.guided = painter.begun, painter.guided
-        nets.outpainter.forward = painter.forward
+        nets.outpainter.forward, nets.outpainter.opened = painter.forward, painter.opened
 
 
 @contextmanager

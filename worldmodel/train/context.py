@@ -41,6 +41,7 @@ def caches_at(
     recent = controls[:, back.clamp_min(0)] * (back >= 0)[..., None]
     last = rows(at - 1)
     flow = carrier.flow_at(clean, controls, at - 1) if carrier else None
+    picture = carrier.picture(last) if carrier else last.new_zeros(len(last), 0)
     return FrameCache(
         Memory(
             keys=ring(keys),
@@ -51,10 +52,11 @@ def caches_at(
             controls=controls[:, at - 1].flatten(0, 1),
             count=at.repeat(len(clean)),
             recent=recent.flatten(0, 1),
-            picture=carrier.picture(last) if carrier else last.new_zeros(len(last), 0),
+            picture=picture,
             flow=last.new_zeros(len(last), 0) if flow is None else flow,
             offscreen=carrier.nothing(last) if carrier else last.new_zeros(len(last), 0),
             lag=last.new_zeros(len(last), 2),
+            opening=picture,
         )
     )
 

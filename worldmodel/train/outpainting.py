@@ -54,7 +54,8 @@ def train_outpainter(
     network = Outpainter(sizes).to(memory_format=torch.channels_last)
     if start:
         begin_with(network, start)
-    objective = Outpainting(store, latents, heldout, heldout_latents, config.parts(), tokens, stays)
+    parts = store, latents, heldout, heldout_latents, config.parts(), tokens, stays
+    objective = Outpainting(*parts, opening=sizes.opening)
     if scored.scored:
         objective = ScoredOutpainting(objective, config.parts(), scored)
     return train(

@@ -25,7 +25,7 @@ from worldmodel.train.sensitivity import channel_weights
 JUDGED = 256  # held-out frames in the figures
 DRAWN = 12  # held-out frames in the pictures
 ACROSS = 0.7  # share of the frames whose left or right is hidden; of the others top or bottom
-LEAST, MOST = 0.3, 0.95  # share of a frame's width or height that is shown
+LEAST, MOST = 0.1, 0.95  # share of a frame's width or height that is shown
 AGAIN = 0.3  # share of the frames that show something of the hidden side, seen before
 SOFT = 0.5  # share of the frames whose shown part is blurred, as dreams are
 NOISE = 0.1  # on the shown latents, in deviations, at most
@@ -38,10 +38,12 @@ class Outpainting:
     def __init__(
         self, store: FrameStore, latents: np.ndarray | None, heldout: FrameStore,
         heldout_latents: np.ndarray | None, config: TrainConfig, tokenizer: Tokenizer,
-        stays: Tensor | None = None,
+        stays: Tensor | None = None, *, opening: bool = False,
     ) -> None:  # fmt: skip
         """Of what `stays` [1 1 H W] on the screen frames show what lies behind it instead; then
-        their latents, [f n c] of all frames, are not asked for."""
+        their latents, [f n c] of all frames, are not asked for. With `opening`, another moment of
+        its episode is shown beside each frame."""
+        self.opening = opening
         self.stays = None if stays is None or not stays.any() else stays
         self.store, self.latents, self.tokenizer = store, latents, tokenizer
         self.seed, self.count, self.frames_per_step = config.seed, config.batch, config.batch
@@ -51,8 +53,9 @@ class Outpainting:
         self.heldout = self._shown(heldout, heldout_latents, rows, np.random.default_rng(0))
         self.truth = torch.from_numpy(heldout.frames[rows])
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Clean latents [b n c], shown pictures [b 3 H W] and what is known of them [b 1 H W]."""
+    def batch(self, step: int) -> tuple[Tensor, ...]:
+        """Clean latents [b n c], shown pictures [b 3 H W], what is known of them [b 1 H W], and
+        openings."""
         random = np.random.default_rng([self.seed, step])
         rows = np.sort(random.integers(len(self.store), size=self.count))
         return self._shown(self.store, self.latents, rows, random)
@@ -63,6 +66,15 @@ class Outpainting:
         if self.stays is None:
             return frames
         return to_uint8(filled(to_float(torch.from_numpy(frames)), self.stays)).numpy()
+
+    def openings(self, store: FrameStore, rows: np.ndarray, random: np.random.Generator) -> Tensor:
+        """Other moments [b 3 H W] of the episodes of `rows`, [b 0] if they are not to be shown."""
+        if not self.opening:
+            return torch.zeros(len(rows), 0)
+        stops = np.array([span.stop for span in store.episodes])
+        spans = [store.episodes[i] for i in np.searchsorted(stops, rows, side="right")]
+        others = np.array([random.integers(span.start, span.stop) for span in spans])
+        return to_float(torch.from_numpy(self.frames(others, store)))
 
     @torch.no_grad()
     def _clean(self, frames: np.ndarray, latents: np.ndarray | None, rows: np.ndarray) -> Tensor:
@@ -77,15 +89,15 @@ class Outpainting:
         latents: np.ndarray | None,
         rows: np.ndarray,
         random: np.random.Generator,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         frames = self.frames(rows, store)
         clean = self._clean(frames, latents, rows)
         pictures, known = shown(frames, [drawn_view(frame, random) for frame in frames])
         pictures = blurred(pictures, drawn_blurs(len(pictures), SOFT, random))
-        return clean, pictures, known
+        return clean, pictures, known, self.openings(store, rows, random)
 
     def loss(
-        self, network: Outpainter, batch: tuple[Tensor, Tensor, Tensor], step: int
+        self, network: Outpainter, batch: tuple[Tensor, ...], step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         tau = (torch.rand(len(batch[0]), generator=draw) * (1 + PURE) - PURE).clamp_min(0)
@@ -94,16 +106,17 @@ class Outpainting:
         return by_frame.mean(), {"pure_noise": pure.mean() if len(pure) else pure.sum()}
 
     def by_frame(
-        self, network: Outpainter, batch: tuple[Tensor, Tensor, Tensor], tau: Tensor,
+        self, network: Outpainter, batch: tuple[Tensor, ...], tau: Tensor,
         draw: torch.Generator,
     ) -> Tensor:  # fmt: skip
         """Squared error [b] where nothing is known, at levels tau [b]."""
-        clean = batch[0]
-        start, known = self.begun(network, *batch[1:])
+        clean, pictures, shares, openings = batch
+        start, known = self.begun(network, pictures, shares)
         spread = NOISE * torch.rand(len(start), 1, 1, generator=draw)
         start = start + spread * torch.randn(start.shape, generator=draw)
         noisy = noised(clean, torch.randn(clean.shape, generator=draw), tau)
-        error = (network(noisy, tau, start, known) - clean).square() * self.weights
+        opened = network.opened(self.tokenizer, openings)
+        error = (network(noisy, tau, start, known, *opened) - clean).square() * self.weights
         hidden = 1 - known
         return (error.mean(dim=-1) * hidden).sum(dim=1) / hidden.sum(dim=1).clamp_min(1)
 
@@ -113,13 +126,14 @@ class Outpainting:
 
     @torch.no_grad()
     def completed(
-        self, network: Outpainter, pictures: Tensor, known: Tensor, draw: torch.Generator
-    ) -> Tensor:
+        self, network: Outpainter, pictures: Tensor, known: Tensor, openings: Tensor,
+        draw: torch.Generator,
+    ) -> Tensor:  # fmt: skip
         """Shown pictures [b 3 H W] with what is not known of them [b 1 H W] dreamed as in play."""
         height, width = network.config.grid
         size = len(pictures), height * width, network.config.latent_channels
         outlook, noise = Outlook(network, self.tokenizer, (0, 0)), torch.randn(size, generator=draw)
-        return outlook.paint(torch.cat([pictures, known], dim=1), noise)[:, :3]
+        return outlook.paint(torch.cat([pictures, known], dim=1), noise, openings)[:, :3]
 
     @torch.no_grad()
     def validate(self, network: Outpainter) -> dict[str, float]:
@@ -134,11 +148,11 @@ class Outpainting:
     def draw(self, network: Outpainter, path: Path) -> None:
         """Truth, what is shown of it, and two dreams of the rest."""
         some = torch.linspace(0, JUDGED - 1, DRAWN).long()
-        _, pictures, known = (part[some] for part in self.heldout)
-        rows = [self.truth[some], to_uint8(pictures)]
+        _, *given = (part[some] for part in self.heldout)
+        rows = [self.truth[some], to_uint8(given[0])]
         for seed in range(2):
             draw = torch.Generator().manual_seed(seed)
-            rows.append(to_uint8(self.completed(network, pictures, known, draw)))
+            rows.append(to_uint8(self.completed(network, *given, draw)))
         save_sheet([row.numpy() for row in rows], path)
 
 

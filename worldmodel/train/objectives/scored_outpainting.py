@@ -25,7 +25,7 @@ from worldmodel.train.objectives.scoring import energy_score
 MOST = 0.65  # share of a frame's width or height that is shown: in play half of it
 LEAST_FIRST, MOST_FIRST = 0.4, 0.75  # share of what is shown, and of a frame, dreamed first
 
-Batch = tuple[np.ndarray, list[View], list[View]]
+Batch = tuple[np.ndarray, list[View], list[View], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,33 +48,36 @@ class ScoredOutpainting:
         self.seed, self.count, self.frames_per_step = config.seed, config.batch, config.batch
 
     def batch(self, step: int) -> Batch:
-        """Frames uint8 [b H W 3], what is shown of them, and what of the first of them is shown
-        before that, when something of it is dreamed."""
+        """Frames uint8 [b H W 3], what is shown of them, what of the first of them is shown before
+        that, when something of it is dreamed, and openings [b 3 H W]."""
         random = np.random.default_rng([self.seed, step, 3])
-        frames = self.plain.frames(random.integers(len(self.plain.store), size=self.count))
+        rows = random.integers(len(self.plain.store), size=self.count)
+        frames = self.plain.frames(rows)
         views = [drawn_view(frame, random, MOST) for frame in frames]
         own = views[: round(self.own * self.count)]
-        return frames, views, [hidden_first(view, frames[0], random) for view in own]
+        first = [hidden_first(view, frames[0], random) for view in own]
+        return frames, views, first, self.plain.openings(self.plain.store, rows, random)
 
     def loss(
         self, network: Outpainter, batch: Batch, step: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        frames, views, first = batch
+        frames, views, first, openings = batch
         draw = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         with torch.no_grad():
             clean = self.plain.tokenizer.encode(torch.from_numpy(frames))
             if first:
                 frames = frames.copy()
                 begun = shown(frames[: len(first)], first)
-                dreamed = self.plain.completed(network, *begun, draw)
+                dreamed = self.plain.completed(network, *begun, openings[: len(first)], draw)
                 frames[: len(first)] = to_uint8(dreamed).numpy()
         start, known = self.plain.begun(network, *shown(frames, views))
-        start, known = torch.cat([start, start]), torch.cat([known, known])
+        opened = network.opened(self.plain.tokenizer, openings)
+        start, known, *opened = (torch.cat([part, part]) for part in (start, known, *opened))
         noise = torch.randn(start.shape, generator=draw)
         hidden, scale = (1 - known).chunk(2)[0], self.plain.weights**0.5
         z, scores, looks = noise, {}, network.config.looks
         for i in range(looks):
-            found = network(z, z.new_full((len(z),), i / looks), start, known)
+            found = network(z, z.new_full((len(z),), i / looks), start, known, *opened)
             pair = [scale * x for x in found.chunk(2)]
             score = energy_score(*pair, scale * clean, hidden, network.config.grid)
             scores[f"look_{i + 1}"] = score
@@ -94,5 +97,5 @@ def hidden_first(view: View, frame: np.ndarray, random: np.random.Generator) -> 
     """What to show of a frame [H W 3] while something of what a `view` shows of it is dreamed: the
     side that is hidden later, and some more."""
     width = frame.shape[1 - view.turns % 2]
-    hidden = int(min(view.begin, MOST_FIRST * width) * random.uniform(LEAST_FIRST, 1))
+    hidden = max(1, int(min(view.begin, MOST_FIRST * width) * random.uniform(LEAST_FIRST, 1)))
     return View(view.turns + 2, width - hidden)
