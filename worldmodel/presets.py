@@ -47,7 +47,9 @@ def nano() -> Preset:
             latent_channels=8, history=8, width=64, depth=3, heads=2, dense=(1,), window=8,
             features=16,
         ),
-        outpainter=OutpainterConfig(latent_channels=8, width=64, depth=3, heads=2, features=16),
+        outpainter=OutpainterConfig(
+            latent_channels=8, width=64, depth=3, heads=2, features=16, opening=True
+        ),
         flow=FlowConfig(clip=12),
         train_tokenizer=TrainConfig(steps=150, batch=8, learning_rate=3e-3, **quick),
         train_motion=TrainConfig(steps=60, batch=8, learning_rate=3e-3, bf16=False, **quick),
@@ -63,7 +65,7 @@ def cpu() -> Preset:
         tokenizer=TokenizerConfig(),
         motion=MotionConfig(detail=True, offscreen=(6, 8)),
         world=WorldConfig(history=8),
-        outpainter=OutpainterConfig(),
+        outpainter=OutpainterConfig(opening=True),
         flow=FlowConfig(),
         train_tokenizer=TrainConfig(
             steps=5000, batch=16, learning_rate=1.2e-3, betas=(0.9, 0.99)
@@ -134,7 +136,7 @@ def _for_gpus(
         world=world,
         outpainter=OutpainterConfig(
             grid=world.grid, latent_channels=world.latent_channels, width=world.width,
-            depth=world.depth, heads=world.heads, features=world.features,
+            depth=world.depth, heads=world.heads, features=world.features, opening=True,
         ),
         flow=flow,
         train_tokenizer=TrainConfig(steps=steps, batch=64, learning_rate=6e-4, betas=(0.9, 0.99)),

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from worldmodel.data.clips import ClipSampler, Span, clip_motion, clip_starts, gather
+from worldmodel.data.clips import (
+    ClipSampler,
+    Span,
+    clip_motion,
+    clip_starts,
+    gather,
+    other_moments,
+)
 from worldmodel.errors import UserError
 
 
@@ -81,3 +88,11 @@ def test_clips_hold_usable_rows_only():
     assert sorted(last.starts) == [*range(6), *range(8, 26)]
     with pytest.raises(UserError, match="No clip of 5 frames has known controls"):
         ClipSampler(spans(30), np.ones(30), length=5, seed=0, usable=~usable)
+
+
+def test_another_moment_is_one_of_the_same_episode():
+    """All of them, sooner or later, and of a first and of a last row too."""
+    episodes, rows = spans(5, 2, 3), np.array([0, 4, 5, 6, 7, 9]).repeat(200)
+    found = other_moments(episodes, rows, np.random.default_rng(0)).reshape(6, 200)
+    reached = [set(each.tolist()) for each in found]
+    assert reached == [set(range(5))] * 2 + [{5, 6}] * 2 + [{7, 8, 9}] * 2

@@ -29,10 +29,11 @@ def test_each_generation_has_its_figure(data, tmp_path, monkeypatch):
     folder = save_world(tmp_path / "tiny", moving=True, outpainter=True, offscreen=(0, 3))
     figures = judged(folder, data)["figures"]
     assert list(figures)[:2] == ["KID of real frames", "KID of the tokenizer's pictures"]
-    assert len(figures) == 2 + ground.GENERATIONS
+    assert len(figures) == 2 * (2 + ground.GENERATIONS)
     assert all(figure["clips"] == 8 for figure in figures.values())
-    values = [figure["value"] for figure in figures.values()]
-    assert values[0] < values[1] and values[0] < values[-1]  # the tiny tokenizer shows noise
+    for kind in ("KID", "colours"):
+        values = [figure["value"] for name, figure in figures.items() if name.startswith(kind)]
+        assert values[0] < values[1] and values[0] < values[-1]  # the tiny tokenizer shows noise
 
 
 def test_half_of_a_picture_stays_and_half_is_dreamed():

@@ -104,6 +104,16 @@ def test_a_snapshot_brings_the_moment_back_exactly(network):
     assert torch.equal(look(network, cache, *moment), then)
 
 
+def test_the_first_picture_of_all_is_remembered_however_long_it_goes_on(network):
+    latents, tau, controls = clip(batch=1, frames=3 * WORLD.window)
+    cache, pictures = network.empty_cache(), torch.rand(latents.shape[1], 1, 3, 16, 48)
+    assert cache.memory.opening.shape == (1, 0)
+    for i, picture in enumerate(pictures):
+        network.commit(latents[:, i], tau[:, i], controls[:, i], cache, None, picture)
+        assert torch.equal(cache.memory.opening, pictures[0])
+        assert torch.equal(cache.memory.picture, picture)
+
+
 def test_split_undoes_join(network):
     latents, tau, controls = clip(frames=6)
     cache = commit_all(network, network.empty_cache(2), latents, tau, controls)

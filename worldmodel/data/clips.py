@@ -189,3 +189,12 @@ def clip_motion(motion: np.ndarray, starts: np.ndarray, length: int) -> np.ndarr
 def gather(array: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
     """Return the clips [b length ...] that start at rows [b] of an array [n ...], as a copy."""
     return np.stack([array[start : start + length] for start in starts])
+
+
+def other_moments(
+    episodes: Sequence[Span], rows: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """Return for each of `rows` [n] some row of the same episode, drawn evenly."""
+    stops = np.array([span.stop for span in episodes])
+    spans = [episodes[i] for i in np.searchsorted(stops, rows, side="right")]
+    return np.array([random.integers(span.start, span.stop) for span in spans])

@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from worldmodel.data.clips import other_moments
 from worldmodel.errors import UserError
 from worldmodel.evaluate import kid
 from worldmodel.evaluate.clips import seeds_at
-from worldmodel.evaluate.figures import Figure, Picture, Section
+from worldmodel.evaluate.figures import Figure, Picture, Section, bootstrap
+from worldmodel.evaluate.palette import palettes_apart
 from worldmodel.evaluate.subject import Subject
 from worldmodel.model import offscreen
 from worldmodel.model.figure import filled
@@ -29,8 +31,9 @@ TEXT = (
     "{frames} frames are pushed on by half their size, a third of them up or down, and what comes "
     "in is dreamed as in play, in {looks} looks; then again, {generations} times. In the first "
     "picture half is real, from the second on nothing is. KID is told from as many other frames, "
-    "which real frames and the tokenizer's pictures of them are compared with as well. A player "
-    "who always stays at one place is taken out of all of them."
+    "which real frames and the tokenizer's pictures of them are compared with as well. How far a "
+    "level keeps its colours is told from another moment of the same episode (a sliced Wasserstein "
+    "distance of colours). A player who always stays at one place is taken out of all of them."
 )
 
 
@@ -50,7 +53,13 @@ def ground(subject: Subject) -> Section:
     def seen(pictures: Tensor) -> Tensor:
         return subject.features.pooled(to_uint8(pictures)[:, None], progress.advance)
 
+    draw = np.random.default_rng(0)
+    moments = real(subject, other_moments(store.episodes, rows[::2], draw))
     compared = seen(others)
+
+    def coloured(pictures: Tensor, like: Tensor) -> Figure:
+        found = palettes_apart(pictures, like).numpy()
+        return bootstrap(found, unit="grey levels", frames=1, seeds=seeds)
 
     def judged(pictures: Tensor) -> Figure:
         return kid.kid(kid.clip_pairs(seen(pictures), compared), frames=1, seeds=seeds)
@@ -61,13 +70,17 @@ def ground(subject: Subject) -> Section:
     figures = {
         "KID of real frames": judged(begun),
         "KID of the tokenizer's pictures": judged(shown.float().clamp(0, 1)),
+        "colours of real frames from their level's": coloured(begun, moments),
+        "colours of real frames from another level's": coloured(begun, moments.roll(1, dims=0)),
     }
     outlook = Outlook(world.outpainter, world.tokenizer, (0, 0))
     draw, pictures, rows_drawn = torch.Generator().manual_seed(0), begun, [begun[:DRAWN]]
     for generation in range(1, GENERATIONS + 1):
         pairs = zip(parts(pictures), parts(begun), strict=True)
         pictures = torch.cat([further(outlook, *pair, draw) for pair in pairs])
-        figures[f"KID of new ground, pushed on {generation} times"] = judged(pictures)
+        times = f"pushed on {generation} times"
+        figures[f"KID of new ground, {times}"] = judged(pictures)
+        figures[f"colours of new ground from its level's, {times}"] = coloured(pictures, moments)
         rows_drawn.append(pictures[:DRAWN])
     progress.finish()
     sheet = np.concatenate([np.concatenate(list(to_uint8(x).numpy()), 1) for x in rows_drawn])

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worldmodel.data.clips import FrameStore
+from worldmodel.data.clips import FrameStore, other_moments
 from worldmodel.diffusion.path import noised
 from worldmodel.model.figure import filled
 from worldmodel.model.outlook import Outlook
@@ -71,10 +71,8 @@ class Outpainting:
         """Other moments [b 3 H W] of the episodes of `rows`, [b 0] if they are not to be shown."""
         if not self.opening:
             return torch.zeros(len(rows), 0)
-        stops = np.array([span.stop for span in store.episodes])
-        spans = [store.episodes[i] for i in np.searchsorted(stops, rows, side="right")]
-        others = np.array([random.integers(span.start, span.stop) for span in spans])
-        return to_float(torch.from_numpy(self.frames(others, store)))
+        others = self.frames(other_moments(store.episodes, rows, random), store)
+        return to_float(torch.from_numpy(others))
 
     @torch.no_grad()
     def _clean(self, frames: np.ndarray, latents: np.ndarray | None, rows: np.ndarray) -> Tensor:
