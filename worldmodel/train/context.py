@@ -41,7 +41,10 @@ def caches_at(
     recent = controls[:, back.clamp_min(0)] * (back >= 0)[..., None]
     last = rows(at - 1)
     flow = carrier.flow_at(clean, controls, at - 1) if carrier else None
-    picture = carrier.picture(last) if carrier else last.new_zeros(len(last), 0)
+    picture, opening = last.new_zeros(len(last), 0), last.new_zeros(len(last), 0)
+    if carrier:
+        picture = carrier.picture(last)
+        opening = carrier.picture(clean[:, 0]).repeat_interleave(len(at), dim=0)
     return FrameCache(
         Memory(
             keys=ring(keys),
@@ -56,7 +59,7 @@ def caches_at(
             flow=last.new_zeros(len(last), 0) if flow is None else flow,
             offscreen=carrier.nothing(last) if carrier else last.new_zeros(len(last), 0),
             lag=last.new_zeros(len(last), 2),
-            opening=picture,
+            opening=opening,
         )
     )
 
