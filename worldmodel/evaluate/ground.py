@@ -53,8 +53,8 @@ def ground(subject: Subject) -> Section:
     def seen(pictures: Tensor) -> Tensor:
         return subject.features.pooled(to_uint8(pictures)[:, None], progress.advance)
 
-    draw = np.random.default_rng(0)
-    moments = real(subject, other_moments(store.episodes, rows[::2], draw))
+    elsewhen = other_moments(store.episodes, rows[::2], np.random.default_rng(0))
+    moments = real(subject, elsewhen)
     compared = seen(others)
 
     def coloured(pictures: Tensor, like: Tensor) -> Figure:
