@@ -16,7 +16,7 @@ def train_all(data, runs):
     from worldmodel.train.objectives.rectified_flow import FlowConfig
     from worldmodel.train.stages import train_motion, train_tokenizer, train_world
 
-    usual = {"steps": STEPS, "save_every": 1, "log_every": 2, "accumulate": 2}
+    usual = {"device": "cpu", "steps": STEPS, "save_every": 1, "log_every": 2, "accumulate": 2}
     fit = {"grid": (4, 4), "latent_channels": 1, "controls": 1}
     train_tokenizer(data, runs / "tokenizer", TOKENIZER, quick(**usual))
     motion, world = (dataclasses.replace(sizes, **fit) for sizes in (MOTION, WORLD))

@@ -4,17 +4,23 @@ Tensors on the device `meta` have shapes but no numbers, and refuse to be mixed 
 processor's: what runs there has left nothing behind on the processor.
 """
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from tiny import LATENTS, WORLD, world
 
+import worldmodel
 from worldmodel.errors import UserError
+from worldmodel.model.figure import beside
+from worldmodel.model.tokenizer import to_float
 from worldmodel.train.devices import ProcessorDraws, on_device
 from worldmodel.train.objectives.rectified_flow import flow_loss
 from worldmodel.train.ranks import device_named
 
 META = torch.device("meta")
+SIZE = 24, 32
 
 
 @pytest.fixture
@@ -38,6 +44,22 @@ def test_a_worlds_loss_and_gradient_stay_on_the_device(elsewhere):
     loss = flow_loss(network, clean, controls, [], tau, draw).mean()
     loss.backward()
     assert loss.device == META and network.head_out.weight.grad.device == META
+
+
+def test_frames_read_from_arrays_lie_on_the_device(elsewhere):
+    frames = np.zeros((2, *SIZE, 3), np.uint8)
+    player = np.zeros(SIZE, np.float32)
+    player[8:12, 8:12] = 1
+    stays = torch.as_tensor(player)[None, None]
+    assert to_float(torch.as_tensor(frames)).device == META
+    assert beside(stays).device == META
+
+
+def test_no_array_becomes_a_tensor_past_the_device():
+    """torch.from_numpy is no function that a mode is asked about: it would stay here."""
+    package = Path(worldmodel.__file__).parent
+    found = [p.name for p in package.rglob("*.py") if "torch.from_numpy" in p.read_text()]
+    assert found == ["devices.py"]  # which says so
 
 
 def test_draws_are_the_processors():

@@ -64,11 +64,11 @@ def draw_clips(
             f"{longest}); give a smaller horizon, or collect longer episodes"
         )
     starts = ClipSampler(store.episodes, store.motion, length=length, seed=0).draw(0, count)
-    frames = torch.from_numpy(gather(store.frames, starts, length))
+    frames = torch.as_tensor(gather(store.frames, starts, length))
     return Clips(
         frames,
         torch.stack([tokenizer.encode(clip) for clip in frames]),
-        torch.from_numpy(gather(store.controls, starts, length)).float(),
+        torch.as_tensor(gather(store.controls, starts, length)).float(),
         seeds_at(store, starts),
         context,
     )

@@ -50,18 +50,18 @@ class Forks:
         controls = [self._recorded(i, row - past + 1, row + 1) for i, row in self.places]
         seeds = np.array([store.episodes[i].seed for i, _ in self.places])
         self.pasts = Pasts(
-            torch.from_numpy(np.stack(frames)), torch.from_numpy(np.stack(controls)), seeds
+            torch.as_tensor(np.stack(frames)), torch.as_tensor(np.stack(controls)), seeds
         )
-        self.poses = torch.from_numpy(np.stack(poses))  # [b 3], where the forks begin
+        self.poses = torch.as_tensor(np.stack(poses))  # [b 3], where the forks begin
         after = [self._recorded(i, row + 1, row + 1 + ahead) for i, row in self.places]
-        self.recorded_keys = torch.from_numpy(np.stack(after))  # [b ahead m]
+        self.recorded_keys = torch.as_tensor(np.stack(after))  # [b ahead m]
 
     def __len__(self) -> int:
         return len(self.places)
 
     def held(self, *buttons: str, frames: int) -> Tensor:
         """Keys [b frames m]: these buttons held in every fork."""
-        control = torch.from_numpy(self.store.space.vector(buttons))
+        control = torch.as_tensor(self.store.space.vector(buttons))
         return control.expand(len(self), frames, -1)
 
     def follow(self, keys: Tensor) -> Truth:
@@ -74,7 +74,7 @@ class Forks:
             alive[b] = len(played) == t
             for h, (frame, pose) in enumerate(played):
                 frames[b, h], poses[b, h] = frame, pose
-        return Truth(*(torch.from_numpy(x) for x in (frames, poses, alive)))
+        return Truth(*(torch.as_tensor(x) for x in (frames, poses, alive)))
 
     def _places(self, past: int, ahead: int, count: int, seed: int) -> list[tuple[int, int]]:
         """Pairs of an episode and the row in it that is a past's last one."""

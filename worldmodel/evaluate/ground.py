@@ -96,7 +96,7 @@ def ground(subject: Subject) -> Section:
 
 def real(subject: Subject, rows: np.ndarray) -> Tensor:
     """Frames [b 3 H W] of the store, without a player who stays at one place."""
-    frames = to_float(torch.from_numpy(np.stack([subject.store.frames[row] for row in rows])))
+    frames = to_float(torch.as_tensor(np.stack([subject.store.frames[row] for row in rows])))
     motion = subject.world.motion
     if motion is None or motion.contact is None:
         return frames

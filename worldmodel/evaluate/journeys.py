@@ -41,7 +41,7 @@ class Runs:
     def real(self, store: FrameStore, at: slice) -> Tensor:
         """What was recorded at frames `at` of the dream, uint8 [b n H W 3]."""
         inside = slice(at.start + self.context, at.stop + self.context)
-        return torch.from_numpy(np.stack([store.frames[rows] for rows in self.rows[:, inside]]))
+        return torch.as_tensor(np.stack([store.frames[rows] for rows in self.rows[:, inside]]))
 
 
 def recorded_runs(store: FrameStore, count: int, frames: int, context: int) -> Runs:
@@ -160,7 +160,7 @@ def travel(
                 after(dreamer)
             leave(dreamer, plan.far)
             before = before[: plan.far]
-        made = dreamer.dream(torch.from_numpy(controls[: len(dreamer.seeds), t]))
+        made = dreamer.dream(torch.as_tensor(controls[: len(dreamer.seeds), t]))
         found.note(t, made, before)
         if t in keep:
             found.frames[t] = made
@@ -186,9 +186,9 @@ def begin(subject: Subject, runs: Runs) -> Dreamer:
 
 def encoded(subject: Subject, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
     """Latents [b t n c], controls [b t m] and frames uint8 [b t H W 3] of recorded rows [b t]."""
-    frames = torch.from_numpy(np.stack([subject.store.frames[row] for row in rows]))
+    frames = torch.as_tensor(np.stack([subject.store.frames[row] for row in rows]))
     latents = torch.stack([subject.world.tokenizer.encode(clip) for clip in frames])
-    return latents, torch.from_numpy(subject.store.controls[rows]).float(), frames
+    return latents, torch.as_tensor(subject.store.controls[rows]).float(), frames
 
 
 def leave(dreamer: Dreamer, count: int) -> None:

@@ -45,7 +45,7 @@ def draw_futures(
         store.episodes, store.motion, length=length, seed=seed, usable=known(store)
     ).draw(0, count)
     frames, controls = (
-        torch.from_numpy(gather(array, starts, length)) for array in (store.frames, store.controls)
+        torch.as_tensor(gather(array, starts, length)) for array in (store.frames, store.controls)
     )
     seeds = seeds_at(store, starts)
     return (

@@ -46,7 +46,7 @@ class Recovery:
         if anchors:
             dreamer.see(*encoded(self.subject, self.runs.rows[:, at - anchors : at]))
         rows = self.runs.rows[:, at : at + HORIZON]
-        keys = torch.from_numpy(self.subject.store.controls[rows]).float()
+        keys = torch.as_tensor(self.subject.store.controls[rows]).float()
         return torch.stack([dreamer.dream(keys[:, t]) for t in range(HORIZON)], dim=1)
 
     @property

@@ -55,7 +55,7 @@ def response_section(
 
 def keys_of(world: World, pasts: Pasts, *buttons: str, frames: int) -> Tensor:
     """These buttons held after every past, [b frames m]."""
-    control = torch.from_numpy(world.config.controls.vector(buttons))
+    control = torch.as_tensor(world.config.controls.vector(buttons))
     return control.expand(len(pasts), frames, -1)
 
 

@@ -105,7 +105,7 @@ class Engine:
         network = self.world.network
         latents, controls = context_of(self.world, scene)
         self.cache = network.empty_cache()
-        carrier, frames = self.world.carrier, torch.from_numpy(scene.frames[-len(latents) :])
+        carrier, frames = self.world.carrier, torch.as_tensor(scene.frames[-len(latents) :])
         pictures = carrier and carrier.real(frames[None])
         prefill(network, self.cache, latents[None], controls[None], carrier, pictures)
         self.scene, self.seed, self.frame_index = scene, seed, 0
@@ -238,7 +238,7 @@ def _step(engines: list[Engine], controls: list[np.ndarray]) -> list[np.ndarray]
 
 def _controls(controls: list[np.ndarray], world: World) -> Tensor:
     """Controls of all players, float32 [b k]."""
-    stacked = torch.from_numpy(np.stack(controls).astype(np.float32))
+    stacked = torch.as_tensor(np.stack(controls).astype(np.float32))
     if stacked.shape[1:] != (world.config.controls.size,):
         raise ValueError(f"controls must be [{world.config.controls.size}], not {stacked.shape}")
     return stacked.to(world.device)

@@ -45,6 +45,6 @@ def remembered_by(world: World, past: tuple[Remembered, ...]) -> Memory:
     controls = torch.stack([frame.controls for frame in past]).to(world.device)
     cache = world.network.empty_cache()
     carrier = world.carrier
-    pictures = carrier and carrier.real(torch.from_numpy(shown[None]))
+    pictures = carrier and carrier.real(torch.as_tensor(shown[None]))
     prefill(world.network, cache, latents[None], controls[None], carrier, pictures)
     return cache.memory

@@ -58,7 +58,7 @@ def draw_judged(
     length = context + horizon
     drawn = ClipSampler(episodes, store.motion, length=length, seed=5, moving=1.0).draw(0, count)
     frames, controls = (
-        torch.from_numpy(gather(array, drawn, length)) for array in (store.frames, store.controls)
+        torch.as_tensor(gather(array, drawn, length)) for array in (store.frames, store.controls)
     )
     latents = torch.stack([tokenizer.encode(clip) for clip in frames])
     return AsideClips(frames, latents, controls.float(), context)

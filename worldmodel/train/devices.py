@@ -12,14 +12,16 @@ from torch.overrides import TorchFunctionMode
 from worldmodel.train.config import TrainConfig
 from worldmodel.train.ranks import device_named, join_ranks
 
+WANTED = {Tensor.numpy, Tensor.__array__}  # as NumPy arrays
 DRAWS = {torch.rand, torch.randn, torch.randint, torch.randperm, torch.normal}
-READS = {torch.from_numpy}
 
 
 class ProcessorDraws(TorchFunctionMode):
-    """What a CPU generator draws, NumPy arrays and generators without a device meet on `device`.
+    """What a CPU generator draws, and NumPy arrays that are read or wanted, meet on `device`.
 
     A run is a function of (seed, step) on every device: the numbers are always the processor's.
+    Arrays become tensors by `torch.as_tensor`, which `torch.device` sends to the device as it does
+    all new tensors; no mode is asked about `torch.from_numpy`.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -33,9 +35,7 @@ class ProcessorDraws(TorchFunctionMode):
         draw = kwargs.get("generator")
         if func in DRAWS and draw is not None and draw.device.type == "cpu":
             return func(*args, **{**kwargs, "device": "cpu"}).to(self.device)
-        if func in READS:
-            return func(*args, **kwargs).to(self.device)
-        if func is Tensor.numpy:
+        if func in WANTED:
             return func(args[0].cpu(), *args[1:], **kwargs)
         return func(*args, **kwargs)
 

@@ -46,7 +46,7 @@ def train_idm(
 def axis_units(store: FrameStore) -> torch.Tensor:
     """Root mean square [axes] of each axis where it is known."""
     axes = store.controls[:, len(store.space.buttons) :][known(store)]
-    return torch.from_numpy(np.sqrt(np.square(axes).mean(0)).clip(1e-6)).float()
+    return torch.as_tensor(np.sqrt(np.square(axes).mean(0)).clip(1e-6)).float()
 
 
 def save_idm(folder: Path, network: InverseDynamics, space: ControlSpace) -> None:

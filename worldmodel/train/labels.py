@@ -90,7 +90,7 @@ def read_rows(
     """What the model reads [rows m], seeing as far around them as it can."""
     first = max(episode.start, rows.start - 1 - model.config.reach)
     last = min(episode.stop, rows.stop + model.config.reach)
-    frames = torch.from_numpy(np.array(store.frames[first:last]))
+    frames = torch.as_tensor(np.array(store.frames[first:last]))
     skipped = rows.start - 1 - first
     return model(to_float(frames)[None])[0, skipped : skipped + rows.stop - rows.start]
 
@@ -120,7 +120,7 @@ def print_agreement(
     rows = np.flatnonzero(missing & ~np.isnan(controls).any(axis=1))
     count = len(space.buttons)
     recorded, read = (
-        torch.from_numpy(x[rows, :count] > 0.5) for x in (truth.controls[: len(controls)], controls)
+        torch.as_tensor(x[rows, :count] > 0.5) for x in (truth.controls[: len(controls)], controls)
     )
     scores = key_scores(recorded, read)
     for name, *three in zip(space.buttons, *(s.tolist() for s in scores.values()), strict=True):

@@ -30,7 +30,7 @@ class LatentClips:
     def draw(self, starts: np.ndarray, length: int) -> tuple[Tensor, ...]:
         """Clips at rows `starts`: latents, controls and, if there is motion, carried latents."""
         arrays = [self.latents, self.store.controls]
-        clips = [torch.from_numpy(gather(a, starts, length)).float() for a in arrays]
+        clips = [torch.as_tensor(gather(a, starts, length)).float() for a in arrays]
         if self.carried is not None:
             clips.append(self._carried(starts, length)[..., : clips[0].shape[-1]])
         return tuple(clips)
@@ -42,7 +42,7 @@ class LatentClips:
         return self._carried(starts, length)[..., -1]
 
     def _carried(self, starts: np.ndarray, length: int) -> Tensor:
-        return torch.from_numpy(gather(self.carried, starts, length)).float()
+        return torch.as_tensor(gather(self.carried, starts, length)).float()
 
 
 def encode_frames(store: FrameStore, tokenizer: Tokenizer, config: TrainConfig) -> np.ndarray:
@@ -114,7 +114,7 @@ class Carrying:
         return found.numpy() * (self.since[at] > 0)[:, None, None]
 
     def _pictures(self, rows: np.ndarray) -> Tensor:
-        return to_float(torch.from_numpy(self.store.frames[rows]))
+        return to_float(torch.as_tensor(self.store.frames[rows]))
 
     def _flow(self, at: np.ndarray) -> Tensor:
         """The flows [rows 2 h' w'] that lead to rows."""
@@ -122,13 +122,13 @@ class Carrying:
         history, held = motion.config.history, motion.config.history + FELT - 2
 
         def seen(back: int) -> Tensor:  # before an episode its first frame stood still
-            return torch.from_numpy(self.latents[at - np.minimum(back, self.since[at])]).float()
+            return torch.as_tensor(self.latents[at - np.minimum(back, self.since[at])]).float()
 
         def keys(back: int) -> np.ndarray:
             told = self.store.controls[np.maximum(at - back, 0)]
             return told * (self.since[at] >= back)[:, None]
 
-        controls = torch.from_numpy(np.stack([keys(i) for i in reversed(range(held))], axis=1))
+        controls = torch.as_tensor(np.stack([keys(i) for i in reversed(range(held))], axis=1))
         controls = controls.float()
         past = torch.stack([seen(back) for back in reversed(range(1, FELT + 1))], dim=1)
         if motion.config.measured:

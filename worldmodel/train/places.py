@@ -79,14 +79,14 @@ def learn_map(store: FrameStore, poses: np.ndarray, sizes: PoseConfig) -> PoseRe
         at += len(small)
         progress.advance(len(small))
     progress.finish()
-    found.known.copy_(torch.from_numpy(poses[kept]))
-    found.step.copy_(torch.from_numpy(step))
+    found.known.copy_(torch.as_tensor(poses[kept]))
+    found.step.copy_(torch.as_tensor(step))
     return found.eval()
 
 
 def largest_step(store: FrameStore, poses: np.ndarray) -> np.ndarray:
     """Units and degrees float32 [2] that a thousandth of the frames exceed from the one before."""
-    a, b = torch.from_numpy(poses[:-1]), torch.from_numpy(poses[1:])
+    a, b = torch.as_tensor(poses[:-1]), torch.as_tensor(poses[1:])
     steps = pose_errors(a, b).numpy()
     starts = [span.start for span in store.episodes if 0 < span.start < len(poses)]
     steps = np.delete(steps, np.array(starts, int) - 1, axis=0)
@@ -103,7 +103,7 @@ def different(poses: np.ndarray, step: np.ndarray) -> np.ndarray:
 def _small_pictures(store: FrameStore, rows: np.ndarray, sizes: PoseConfig) -> Iterator[Tensor]:
     """Small pictures [b p] of these rows, a batch at a time."""
     for start in range(0, len(rows), BATCH):
-        frames = torch.from_numpy(store.frames[rows[start : start + BATCH]])
+        frames = torch.as_tensor(store.frames[rows[start : start + BATCH]])
         yield standardised(to_float(frames), (sizes.height, sizes.width))
 
 
@@ -118,10 +118,10 @@ def pose_figures(pose: PoseRegressor, store: FrameStore, poses: np.ndarray) -> d
         span = spans[i % len(spans)]
         at = int(draw.integers(span.start, span.stop - AHEAD))
         rows = slice(at + 1, at + 1 + AHEAD)
-        pictures = to_float(torch.from_numpy(np.array(store.frames[rows])))
-        truth = torch.from_numpy(poses[rows])
+        pictures = to_float(torch.as_tensor(np.array(store.frames[rows])))
+        truth = torch.as_tensor(poses[rows])
         found["alone"].append(pose_errors(pose.poses(pictures), truth))
-        followed = pose.follow(pictures, torch.from_numpy(poses[at]))
+        followed = pose.follow(pictures, torch.as_tensor(poses[at]))
         found["followed"].append(pose_errors(followed, truth))
     figures = {}
     for name, errors in found.items():

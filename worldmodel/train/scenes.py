@@ -29,7 +29,7 @@ def choose_scenes(store: FrameStore, count: int) -> list[int]:
     frames = store.frames[starts + LENGTH - 1].astype(np.float32)
     detail = np.abs(np.diff(frames, axis=2)).mean(axis=(1, 2, 3)) / (10 + frames.mean((1, 2, 3)))
     keep = np.argsort(detail)[-len(starts) // 3 :]
-    pictures = torch.from_numpy(frames[keep]).movedim(-1, 1)
+    pictures = torch.as_tensor(frames[keep]).movedim(-1, 1)
     small = F.adaptive_avg_pool2d(pictures, THUMBNAIL).flatten(1).numpy()
     chosen = [int(np.argmax(detail[keep]))]
     nearest = np.full(len(keep), np.inf)

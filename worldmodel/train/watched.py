@@ -42,7 +42,7 @@ class WorldWatch:
         starts = ClipSampler(store.episodes, store.motion, length=length, seed=5, moving=1.0)
         rows = starts.draw(0, CLIPS)
         self.clean, self.controls = heldout.draw(rows, length)[:2]
-        self.truth = torch.from_numpy(gather(store.frames, rows, length))
+        self.truth = torch.as_tensor(gather(store.frames, rows, length))
         self.fps = store.fps
 
     @torch.no_grad()

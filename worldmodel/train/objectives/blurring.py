@@ -15,7 +15,7 @@ def drawn_blurs(count: int, share: float, random: np.random.Generator) -> Tensor
     """How much [b k] of each blur to mix into so many pictures; none in 1 - `share` of them."""
     kind = random.choice(len(BLURS) + 1, count, p=[1 - share, *[share / len(BLURS)] * len(BLURS)])
     blurs = np.eye(len(BLURS) + 1)[kind, 1:] * random.random((count, 1))
-    return torch.from_numpy(blurs).float()
+    return torch.as_tensor(blurs).float()
 
 
 def blurred(pictures: Tensor, blurs: Tensor) -> Tensor:

@@ -97,8 +97,8 @@ class DecoderStage:
         latents += noise * draw.standard_normal(latents.shape)
         clip, frame = (draw.integers(size, size=count) for size in self.pool.rows.shape)
         rows = np.concatenate([rows, self.pool.rows[clip, frame]])
-        pictures = to_float(torch.from_numpy(np.stack([self.clips.store.frames[i] for i in rows])))
-        shown = torch.cat([torch.from_numpy(latents).float(), self.pool.latents[clip, frame]])
+        pictures = to_float(torch.as_tensor(np.stack([self.clips.store.frames[i] for i in rows])))
+        shown = torch.cat([torch.as_tensor(latents).float(), self.pool.latents[clip, frame]])
         trust = torch.ones(len(rows))
         trust[len(rows) - count :] = self.decoder.trust
         return shown, pictures, trust

@@ -59,7 +59,7 @@ class Distillation:
         )
         self.frames_per_step = config.batch * distil.frames
         some = clips.latents[np.linspace(0, len(clips.latents) - 1, 32, dtype=int)]
-        self.weights = channel_weights(tokenizer, torch.from_numpy(some).float())
+        self.weights = channel_weights(tokenizer, torch.as_tensor(some).float())
         self.judged = draw_aside(store, tokenizer, JUDGED, window)
         self.features = PictureFeatures() if distil.perceptual else None
 

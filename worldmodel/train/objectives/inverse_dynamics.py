@@ -98,7 +98,7 @@ class InverseDynamicsLoss:
 def clips(store: FrameStore, starts: np.ndarray, length: int) -> tuple[Tensor, Tensor]:
     """Frames uint8 [b t H W 3] and controls float32 [b t m] of the clips that start at rows [b]."""
     frames, controls = (gather(array, starts, length) for array in (store.frames, store.controls))
-    return torch.from_numpy(frames), torch.from_numpy(controls).float()
+    return torch.as_tensor(frames), torch.as_tensor(controls).float()
 
 
 def disturb(pictures: Tensor, share: float, draw: torch.Generator) -> Tensor:

@@ -51,7 +51,7 @@ class Outpainting:
         self.weights = channel_weights(tokenizer, self._clean(self.frames(some), latents, some))
         rows = np.linspace(0, len(heldout) - 1, JUDGED, dtype=int)
         self.heldout = self._shown(heldout, heldout_latents, rows, np.random.default_rng(0))
-        self.truth = torch.from_numpy(heldout.frames[rows])
+        self.truth = torch.as_tensor(heldout.frames[rows])
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
         """Clean latents [b n c], shown pictures [b 3 H W], what is known of them [b 1 H W], and
@@ -65,21 +65,21 @@ class Outpainting:
         frames = np.stack([(store or self.store).frames[row] for row in rows])
         if self.stays is None:
             return frames
-        return to_uint8(filled(to_float(torch.from_numpy(frames)), self.stays)).numpy()
+        return to_uint8(filled(to_float(torch.as_tensor(frames)), self.stays)).numpy()
 
     def openings(self, store: FrameStore, rows: np.ndarray, random: np.random.Generator) -> Tensor:
         """Other moments [b 3 H W] of the episodes of `rows`, [b 0] if they are not to be shown."""
         if not self.opening:
             return torch.zeros(len(rows), 0)
         others = self.frames(other_moments(store.episodes, rows, random), store)
-        return to_float(torch.from_numpy(others))
+        return to_float(torch.as_tensor(others))
 
     @torch.no_grad()
     def _clean(self, frames: np.ndarray, latents: np.ndarray | None, rows: np.ndarray) -> Tensor:
         """Latents [b n c] of frames as they are learned, which are those of `rows`."""
         if self.stays is None:
-            return torch.from_numpy(latents[rows]).float()
-        return self.tokenizer.encode(torch.from_numpy(frames))
+            return torch.as_tensor(latents[rows]).float()
+        return self.tokenizer.encode(torch.as_tensor(frames))
 
     def _shown(
         self,
@@ -157,8 +157,8 @@ class Outpainting:
 def shown(frames: np.ndarray, views: list["View"]) -> tuple[Tensor, Tensor]:
     """Frames uint8 [b H W 3] as they are shown [b 3 H W], and what is known of them [b 1 H W]."""
     each = list(zip(frames, views, strict=True))
-    pictures = to_float(torch.from_numpy(np.stack([view.shown(frame) for frame, view in each])))
-    known = torch.from_numpy(np.stack([view.known(frame) for frame, view in each]))
+    pictures = to_float(torch.as_tensor(np.stack([view.shown(frame) for frame, view in each])))
+    known = torch.as_tensor(np.stack([view.known(frame) for frame, view in each]))
     return pictures, known.float()[:, None]
 
 

@@ -114,14 +114,14 @@ class Photometric:
         self, store: FrameStore, latents: np.ndarray, starts: np.ndarray, blurs: Tensor
     ) -> tuple[Tensor, ...]:
         first = starts + self.clip - 1 - self.rounds
-        frames = torch.from_numpy(gather(store.frames, first - 1, 2 + self.rounds))
+        frames = torch.as_tensor(gather(store.frames, first - 1, 2 + self.rounds))
         seen = gather(latents, first - self.seen + 1, self.seen)
         keys = gather(store.controls, first - self.held + 1, self.held + self.rounds)
         pictures = to_float(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
-        seen, again = torch.from_numpy(seen).float(), blurs.any(dim=1)
+        seen, again = torch.as_tensor(seen).float(), blurs.any(dim=1)
         for i in (0, 1) if again.any() else ():
             seen[again, i - 2] = self._found(pictures[again, i], blurs[again])
-        clips = pictures[:, 1:], seen, torch.from_numpy(keys).float(), blurs
+        clips = pictures[:, 1:], seen, torch.as_tensor(keys).float(), blurs
         if not self.measured:
             return clips
         return *clips, self._flow(pictures[:, 0], pictures[:, 1])

@@ -41,7 +41,7 @@ def whole_ways(store: FrameStore) -> np.ndarray:
     def produce(rows: slice) -> np.ndarray:
         at = np.arange(rows.start, rows.stop)
         pair = (np.asarray(store.frames[np.maximum(at - back, 0)]) for back in (1, 0))
-        before, after = (to_float(torch.from_numpy(x)) for x in pair)
+        before, after = (to_float(torch.as_tensor(x)) for x in pair)
         way = roughly_measured(before, after, (1, 1))[..., 0, 0].numpy()
         return way * np.array(store.size)[::-1] / 2 * ~first[at, None]
 
@@ -74,10 +74,10 @@ def what_stays(store: FrameStore, ways: np.ndarray) -> Tensor:
     if not len(moves):
         return torch.zeros(1, 1, *store.size)
     rows = moves[np.linspace(0, len(moves) - 1, min(STEADY, len(moves)), dtype=int)]
-    pictures = torch.from_numpy(gather(store.frames, rows - 1, 2))
+    pictures = torch.as_tensor(gather(store.frames, rows - 1, 2))
     before, after = (to_float(x) for x in pictures.unbind(1))
     half = torch.tensor([store.size[1] / 2, store.size[0] / 2])
-    way = torch.from_numpy(ways[rows]) / half
+    way = torch.as_tensor(ways[rows]) / half
     at = centres(*store.size) + way[..., None, None]
     off = [(x - after).abs().mean(dim=(0, 1)) for x in (before, sampled(before, at))]
     near = [F.avg_pool2d(x[None, None], 3, 1, 1) for x in off]

@@ -44,7 +44,7 @@ class Reconstruction:
     def batch(self, step: int) -> tuple[Tensor]:
         draw = np.random.default_rng((self.seed, step))
         chosen = np.sort(draw.integers(len(self.frames), size=self.frames_per_step))
-        return (to_float(torch.from_numpy(self.frames[chosen])),)
+        return (to_float(torch.as_tensor(self.frames[chosen])),)
 
     def loss(
         self, network: Tokenizer, batch: tuple[Tensor], step: int
@@ -77,7 +77,7 @@ class Reconstruction:
         save_sheet([frames.numpy(), self._roundtrip(network, frames).numpy()], path, scale=2)
 
     def _heldout(self) -> Tensor:
-        return torch.from_numpy(self.heldout)
+        return torch.as_tensor(self.heldout)
 
     @staticmethod
     def _roundtrip(network: Tokenizer, frames: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ def measure_statistics(network: Tokenizer, frames: np.ndarray, count: int = 2048
     """Set the tokenizer's mean and deviation a channel from evenly spaced frames."""
     chosen = frames[np.linspace(0, len(frames) - 1, min(count, len(frames)), dtype=int)]
     latents = torch.cat(
-        [network.bounded(to_float(part)) for part in torch.from_numpy(chosen).split(64)]
+        [network.bounded(to_float(part)) for part in torch.as_tensor(chosen).split(64)]
     )
     network.mean.copy_(latents.mean(dim=(0, 2, 3)))
     network.deviation.copy_(latents.std(dim=(0, 2, 3)).clamp_min(1e-3))

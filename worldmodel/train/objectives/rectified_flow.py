@@ -76,12 +76,12 @@ class RectifiedFlow:
         )  # fmt: skip
         self.frames_per_step = config.batch * flow.clip
         some = train_set.latents[np.linspace(0, len(train_set.latents) - 1, 32, dtype=int)]
-        self.weights = channel_weights(tokenizer, torch.from_numpy(some).float())
+        self.weights = channel_weights(tokenizer, torch.as_tensor(some).float())
         judged = ClipSampler(
             heldout.store.episodes, heldout.store.motion, length=2 * HORIZON, seed=1, moving=1.0
         ).draw(0, JUDGED)
         self.heldout = heldout.draw(judged, 2 * HORIZON)
-        self.truth = torch.from_numpy(gather(heldout.store.frames, judged, 2 * HORIZON))
+        self.truth = torch.as_tensor(gather(heldout.store.frames, judged, 2 * HORIZON))
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
         """Latents float32 [b t n c], controls [b t m] and, with motion, carried [b t n c]."""
@@ -223,7 +223,7 @@ def frame_correlation(clips: LatentClips, count: int = 4096) -> Tensor:
     at = np.sort(moving[np.linspace(0, len(moving) - 1, min(count, len(moving)), dtype=int)])
     starts = clips.latents[at - 1] if clips.carried is None else clips.carried[at]
     starts = starts[..., : clips.latents.shape[-1]]
-    before = torch.from_numpy(starts).float().flatten(0, 1)
-    after = torch.from_numpy(clips.latents[at]).float().flatten(0, 1)
+    before = torch.as_tensor(starts).float().flatten(0, 1)
+    after = torch.as_tensor(clips.latents[at]).float().flatten(0, 1)
     product = (before * after).mean(dim=0)
     return product / (before.square().mean(0) * after.square().mean(0)).sqrt()

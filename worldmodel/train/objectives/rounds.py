@@ -39,7 +39,7 @@ class Move:
         zoom = 1 + NEARER * draw.standard_normal((count, 1, 1, 1)) * moves
         reach = np.array([ASIDE, UP]).reshape(1, 2, 1, 1) / half
         shift = reach * draw.standard_normal((count, 2, 1, 1)) * moves
-        return cls(*(torch.from_numpy(x).float() for x in (zoom, shift)))
+        return cls(*(torch.as_tensor(x).float() for x in (zoom, shift)))
 
     def then(self, after: Self) -> Self:
         """Both moves as one: what `after` does to pictures that this one has moved."""

@@ -60,7 +60,7 @@ class Sinking:
         if blurs:
             noise = NOISE * random.random((len(pictures), 1, 1, 1))
             noise = noise * random.standard_normal(pictures.shape)
-            pictures = pictures + torch.from_numpy(noise).float()
+            pictures = pictures + torch.as_tensor(noise).float()
         return pictures, into
 
     def loss(
@@ -131,7 +131,7 @@ class _Stopped:
         way[alone, random.integers(0, 2, alone.sum())] = 0
         deep = (way[:, 1] > 0) & (way[:, 0] == 0) & (random.random(count) < DEEP)
         way[deep, 1] = random.uniform(FARTHEST, DEEPEST * FARTHEST, deep.sum())
-        return rows, torch.from_numpy(way).float()
+        return rows, torch.as_tensor(way).float()
 
     def any_row(self, count: int, random: np.random.Generator) -> np.ndarray:
         return 1 + self.sampler.draw(int(random.integers(2**31)), count)
@@ -139,7 +139,7 @@ class _Stopped:
     def pushed(self, rows: np.ndarray, ways: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures [b 3 H W] of rows, of which the first half of those that have `ways` [k 2] are
         pushed by them and the others away; and by how much they have sunk [b 2], in pixels."""
-        pictures = to_float(torch.from_numpy(self.store.frames[np.asarray(rows)]))
+        pictures = to_float(torch.as_tensor(self.store.frames[np.asarray(rows)]))
         some, inwards = pictures[: len(ways)], torch.arange(len(ways)) < len(ways) // 2
         by = torch.where(inwards[:, None], ways, -ways) / self.half
         hit = sinks(some, self.stays, by)
