@@ -17,12 +17,13 @@ from worldmodel.train.objectives.scored_outpainting import (
     ScoredConfig,
     ScoredOutpainting,
     hidden_first,
+    seen_score,
 )
 
 
-def scored(own=0.5, **changes):
-    plain = objective(**changes)
-    return ScoredOutpainting(plain, quick(**changes).parts(), ScoredConfig(scored=True, own=own))
+def scored(own=0.5, perceptual=0.0, **changes):
+    how = ScoredConfig(scored=True, own=own, perceptual=perceptual)
+    return ScoredOutpainting(objective(**changes), quick(**changes).parts(), how)
 
 
 def test_a_batch_is_a_function_of_seed_and_step():
@@ -61,6 +62,30 @@ def test_every_look_of_play_is_learned_from():
     torch.testing.assert_close(loss.detach(), sum(looks))
     loss.backward()
     assert [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_what_is_seen_counts_at_the_last_look_and_only_where_it_is_hidden():
+    chosen, network = scored(perceptual=2.0), outpainter()
+    loss, values = chosen.loss(network, chosen.batch(0), 0)
+    looks = [values[f"look_{i + 1}"] for i in range(network.config.looks)]
+    torch.testing.assert_close(loss.detach(), sum(looks) + 2 * values["perceptual"])
+    assert float(values["perceptual"]) > 0
+
+    plain, clean = chosen.plain, chosen.plain.batch(0)[0]
+    dreams = torch.randn(2 * len(clean), *clean.shape[1:]).requires_grad_()
+    hidden = torch.ones_like(clean[..., 0])
+    seen = seen_score(chosen.features, plain.tokenizer, dreams, clean, hidden)
+    seen.backward()
+    assert dreams.grad.any()
+    same = torch.cat([clean, clean])
+    assert float(seen_score(chosen.features, plain.tokenizer, same, clean, hidden)) < 0.02
+    nothing = seen_score(chosen.features, plain.tokenizer, dreams, clean, 0 * hidden)
+    assert float(nothing.detach()) == 0
+
+
+def test_a_negative_weight_is_refused():
+    with pytest.raises(UserError, match="perceptual must not be negative, found -1"):
+        ScoredConfig(perceptual=-1)
 
 
 class Cells(test_outpainting.Store):

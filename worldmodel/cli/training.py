@@ -94,6 +94,7 @@ OUTPAINTER |= {
 SCORED = {
     "scored": "score pairs of dreams, so that an outpainter that is trained needs few looks",
     "own": "share of the frames of which something shown is dreamed, too, as in play",
+    "perceptual": "weight of the score of what a trained network sees in the last look's pictures",
 }
 FLOW = {
     "clip": "frames of a training clip",

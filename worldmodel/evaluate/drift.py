@@ -44,6 +44,7 @@ FIRST, LATER = 0, 448  # where the stretches begin that are compared
 STRETCHES = (FIRST, 192, LATER, 960, 1472)
 FROZEN = 0.5  # grey levels: what changes less has not moved
 STAND = 30.0  # seconds without a key
+LANDED = 16  # frames without a key after which who began in the air has come to the ground
 BIN = 25  # frames of a point in a curve
 SHOWN = (1, 64, 256, 512, 1000, 1500, 2000)
 
@@ -51,8 +52,10 @@ TEXT = (
     "Long dreams from {starts} places: all go {ahead} frames, {far} of them {frames}. With "
     "recorded keys they hold what was held in held-out recordings, one after another, and are "
     "compared with the frames recorded then; with random keys too, though they go elsewhere. With "
-    "no keys they are compared with the real frame they began after. Gradient energy is the mean "
-    "square step of grey from a pixel to the next, over that of the real frames. A frame is frozen "
+    "no keys they are compared with the real frame they began after, and with frame {landed}, as "
+    "who begins in the air falls. Real frames of a late stretch against real ones of the first say "
+    "how much of a late KID is other levels and chance. Gradient energy is the mean square step of "
+    "grey from a pixel to the next, over that of the real frames. A frame is frozen "
     "when it changes by less than {frozen:g} grey levels while a key is held. Colour is how far "
     "the mean colour lies from the real one. Re-anchored means that after {ahead} frames some real "
     "ones are remembered in the place of dreamed ones."
@@ -68,6 +71,7 @@ class Kind:
     journey: Journey
     real: Mapping[int, Tensor]  # stretch -> uint8 [b n H W 3], or [b 1 H W 3] where all stands
     pairs: Mapping[int, np.ndarray]  # stretch -> what KID is the mean of, [b b]
+    apart: Mapping[int, np.ndarray]  # later stretch -> the same of real frames then and at first
 
 
 def drift(subject: Subject) -> Section:
@@ -100,7 +104,7 @@ def drift(subject: Subject) -> Section:
         title="Drift",
         text=TEXT.format(
             starts=len(runs), ahead=plan.ahead, far=min(FAR, len(runs)), frames=plan.frames,
-            frozen=FROZEN,
+            frozen=FROZEN, landed=LANDED,
         ),
         figures={k: v for kind in kinds for k, v in kind_figures(subject, kind).items()}
         | stillness(kinds[-1], stand) | recovery.figures(),
@@ -116,16 +120,20 @@ def explore(
     """Dream and look at each stretch."""
     at = stretches(plan.frames)
     keep = {t for start in at for t in kept_of(start)} | {n - 1 for n in SHOWN}
-    keep |= {plan.frames - 1} | ({0, stand - 1} if stand else set())
+    keep |= {plan.frames - 1} | ({0, LANDED - 1, stand - 1} if stand else set())
     journey = travel(subject, runs, controls, plan=plan, keep=keep, advance=advance, after=recovery)
-    real, pairs = {}, {}
+    real, pairs, apart = {}, {}, {}
     for start in at:
         found = journey.stretch(start)
         part = Runs(runs.rows[: len(found)], runs.seeds[: len(found)], runs.context)
         real[start] = _reference(subject, part, start, name == NONE)
         features = [subject.features.pooled(x, advance) for x in (found, real[start])]
         pairs[start] = kid.clip_pairs(*features)
-    return Kind(name, runs, journey, real, pairs)
+        if start == FIRST:
+            begun = features[1]
+        else:
+            apart[start] = kid.clip_pairs(features[1], begun[: len(found)])
+    return Kind(name, runs, journey, real, pairs, apart)
 
 
 def workload(plan: Plan, runs: int) -> int:
@@ -160,6 +168,10 @@ def kind_figures(subject: Subject, kind: Kind) -> dict[str, Figure]:
         below = kind.pairs[first][: len(above), : len(above)]
         name = f"{kind.name}: KID of frames {_frames(later)} over {_frames(first)}"
         figures[name] = kid.kid_ratio(above, below, frames=2 * count, seeds=seeds[: len(above)])
+        if kind.name == RECORDED:
+            name = f"KID of real frames {_frames(later)} against real ones {_frames(first)}"
+            real = kind.apart[later]
+            figures[name] = kid.kid(real, frames=2 * count, seeds=seeds[: len(real)])
     for start in sorted({first, last}):
         figures |= _looks(kind, start)
     return figures
@@ -200,11 +212,15 @@ def _colour_distance(found: np.ndarray, real: np.ndarray) -> float:
 
 
 def stillness(kind: Kind, stand: int) -> dict[str, Figure]:
-    """How much of the first frame is there after standing still."""
-    frames = kind.journey.frames
-    values = psnr(frames[stand - 1], frames[0]).numpy()
-    name = f"no keys: PSNR of frame {stand} against frame 1"
-    return {name: bootstrap(values, unit="dB", frames=2, seeds=kind.runs.seeds)}
+    """How much of the first frame, and of that when all have landed, is there after standing."""
+    frames, seeds = kind.journey.frames, kind.runs.seeds
+    name = f"no keys: PSNR of frame {stand} against frame"
+    return {
+        f"{name} {n}": bootstrap(
+            psnr(frames[stand - 1], frames[n - 1]).numpy(), unit="dB", frames=2, seeds=seeds
+        )
+        for n in (1, LANDED) if n < stand
+    }  # fmt: skip
 
 
 def curves(kinds: list[Kind]) -> tuple[Curve, ...]:

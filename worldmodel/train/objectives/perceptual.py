@@ -17,15 +17,16 @@ Features = list[Tensor]
 class PictureFeatures:
     """Frozen features of EfficientNet-lite0. Not a module: it is nobody's weights to train."""
 
-    def __init__(self) -> None:
+    def __init__(self, stages: tuple[int, ...] = STAGES) -> None:
+        self.chosen = stages
         self.network = load_efficientnet("lite0").to(memory_format=torch.channels_last)
 
     def __call__(self, pictures: Tensor) -> Features:
-        """Pictures [b 3 H W], about 0..1 -> features [b f h w] of STAGES."""
+        """Pictures [b 3 H W], about 0..1 -> features [b f h w] of the chosen stages."""
         self.network.to(pictures.device)
         shown = pictures.contiguous(memory_format=torch.channels_last)
-        stages = self.network.stages(shown, count=max(STAGES) + 1)
-        return [stages[i] for i in STAGES]
+        stages = self.network.stages(shown, count=max(self.chosen) + 1)
+        return [stages[i] for i in self.chosen]
 
 
 def feature_distance(a: Features, b: Features) -> Tensor:
