@@ -39,9 +39,7 @@ class ScoredConfig:
 
     scored: bool = False
     own: float = 0.5  # share of the frames of which something shown is dreamed, too
-    perceptual: float = (
-        1.0  # weight of what is seen in the pictures of the last look; 0: not scored
-    )
+    perceptual: float = 1.0  # weight of what is seen in the last look's pictures; 0: none
 
     def __post_init__(self) -> None:
         if not 0 <= self.own <= 1:
