@@ -31,7 +31,7 @@ class Adder:
 class Porter:
     """Carries a name made of the number of frames and the first key; draws pictures at 100."""
 
-    def carry(self, cache, controls, noise=None):
+    def carry(self, cache, controls, noise=None, rest=0.0):
         return f"{len(cache)} frames, key {controls[0, 0]:.0f}"
 
     def seen(self, cache, carried, picture):

@@ -218,3 +218,24 @@ def test_players_share_a_batch_and_keep_what_each_has_seen(network, carrier):
 def test_sizes_below_nothing_are_refused_in_a_sentence():
     with pytest.raises(UserError, match="offscreen and astray at least 0"):
         MotionConfig(offscreen=(0, -1))
+
+
+def test_at_rest_nothing_creeps_however_long(network):
+    """A flow of a third of a pixel, again and again: the player who holds no key stays exactly
+    where he is, with all that is around him; the other one has gone on."""
+    mover = motion(offscreen=(1, 2), detail=True).requires_grad_(False)
+    carrier = Carrier(mover, tokenizer().requires_grad_(False))
+    latents, _, controls = clip(batch=2, frames=3)
+    cache, _ = filled(network, carrier, latents, controls)
+    begun, keys = cache.memory, torch.tensor([[0.0], [1.0]]).expand(-1, 6)
+    turns(mover, [pushed(1 / 3, 0)] * 9)
+    for _ in range(9):
+        start = carrier.carry(cache, keys, rest=0.5)
+        latent = torch.where(
+            keys[:, :1, None] == 0, cache.memory.latent, torch.randn(2, LATENTS, 4)
+        )
+        picture = carrier.picture(latent, start)
+        network.commit(latent, torch.ones(2), keys, cache, start, picture)
+    for name in ("picture", "latent", "offscreen", "lag"):
+        stood, went = zip(vars(begun)[name], vars(cache.memory)[name], strict=True)
+        assert torch.equal(*stood) and (name == "lag" or not torch.equal(*went)), name

@@ -31,12 +31,12 @@ class Carrier(Protocol):
     """What moves the last frame along as the keys say; absent in worlds without motion."""
 
     def carry(
-        self, cache: object, controls: Tensor, noise: Tensor | None = None
+        self, cache: object, controls: Tensor, noise: Tensor | None = None, rest: float = 0.0
     ) -> tuple[Tensor, ...]:
         """The frame before, moved: latents [b 1 n c], their level [b 1], what is known [b 1 n], by
         how many pixels it moves [b 1], and the latents as they were [b 1 n c]; what follows is the
         carrier's own. From noise [b n c], if given, it may dream what is about to come into
-        view."""
+        view. What moves by less than `rest` pixels without a control is left where it is."""
 
     def seen(self, cache: object, carried: object, picture: Tensor) -> object:
         """`carried` for a frame that was not dreamed, whose `picture` [b 3 H W] is given."""
@@ -136,7 +136,8 @@ def rollout(
     frames = []
     for i in range(controls.shape[1]):
         keys = controls[:, i]
-        carried = carrier and carrier.carry(cache, keys, noise[:, i])
+        rest = settings.get("rest", 0.0)
+        carried = carrier and carrier.carry(cache, keys, noise[:, i], rest)
         frame = next_frame(network, cache, keys, noise[:, i], carried=carried, **settings)
         picture = carrier and carrier.picture(frame, carried)
         remember(network, cache, frame, keys, carried=carried, picture=picture)

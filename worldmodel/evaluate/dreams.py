@@ -79,7 +79,7 @@ class Dreamer:
         """The next frame, uint8 [b H W 3], under controls [b m]; remembered if `keep`."""
         carrier = self.world.carrier
         noise = self._noise(START)
-        carried = carrier and carrier.carry(self.cache, controls, noise)
+        carried = carrier and carrier.carry(self.cache, controls, noise, self.setting.rest)
         latent = self._latent(controls, carried, noise)
         picture = picture_of(self.world.tokenizer, carrier, latent, carried)
         if keep:

@@ -45,11 +45,14 @@ class Carrier:
         margin = motion.config.margin
         self.outlook = Outlook(outpainter, tokenizer, margin) if outpainter and margin else None
 
-    def carry(self, cache: FrameCache, controls: Tensor, noise: Tensor | None = None) -> Carried:
+    def carry(
+        self, cache: FrameCache, controls: Tensor, noise: Tensor | None = None, rest: float = 0.0
+    ) -> Carried:
         """The last frame moved as `controls` [b m] say.
 
         Before the first frame there is nothing to move: zeros, at the level of pure noise. With
         `noise` [b n c] an outpainter, where there is one, dreams what is about to come into view.
+        Where no control is held and it moves by less than `rest` pixels, it stays where it is.
         """
         memory, history = cache.memory, self.motion.config.history
         if memory.picture.ndim < 4:
@@ -66,6 +69,7 @@ class Carrier:
             opening = self.without_figure(memory.opening)
             dreamed = self.outlook(self.whole(memory.picture, around), noise, opening)
             around = offscreen.beside(dreamed, around, self.motion.config.margin)
+        given_around = self.nothing(memory.picture) if around.ndim < 4 else around
         given = self._given(memory.picture, memory.flow, around, memory.lag)
         carried = self.motion.carried(
             self.tokenizer, memory.latent, memory.earlier, memory.picture, recent, *given
@@ -74,6 +78,13 @@ class Carrier:
         around, lag = self._after(carried, memory.lag)
         if not self.motion.config.momentum:
             flow = flow.new_zeros(len(flow), 0)  # not to be remembered
+        if bool((still := (moves < rest) & (controls == 0).all(dim=1)).any()):
+            stays = memory.latent, torch.ones_like(known), memory.picture, given_around, memory.lag
+            goes = latents, known, moved, around, lag
+            latents, known, moved, around, lag = (
+                torch.where(still.view(-1, *[1] * (new.ndim - 1)), old, new)
+                for old, new in zip(stays, goes, strict=True)
+            )
         parts = latents, torch.ones_like(memory.tau), known, moves, memory.latent, flow, moved
         return Carried(*(part[:, None] for part in (*parts, around, lag)))
 
@@ -195,12 +206,16 @@ class Carrier:
     def picture(self, latent: Tensor, carried: Carried | None = None) -> Tensor:
         """The frame [b 3 H W] of latents [b n c], as it is shown and the next one moved from it.
 
-        With `carried`, what it started from, it keeps the detail of the one before.
+        With `carried`, what it started from, it keeps the detail of the one before; a frame that is
+        the last one once more is what `carry` has left where it was.
         """
         if not self.motion.config.detail or carried is None or carried.picture.ndim < 5:
             return self.tokenizer.pictures(latent).float().clamp(0, 1)
         moved, known = carried.picture[:, 0], carried.known[:, 0]
-        return self.motion.picture(self.tokenizer, latent, moved, known)
+        still = (latent == carried.last[:, 0]).flatten(1).all(dim=1).view(-1, 1, 1, 1)
+        if still.all():
+            return moved
+        return torch.where(still, moved, self.motion.picture(self.tokenizer, latent, moved, known))
 
     def nothing(self, like: Tensor) -> Tensor:
         """What is off-screen [b 4 H' W'] for b players, `like` [b ...], who have seen nothing yet;

@@ -200,7 +200,9 @@ def _step(engines: list[Engine], controls: list[np.ndarray]) -> list[np.ndarray]
     cache = caches[0] if len(caches) == 1 else join(caches)
     clock = Clock(world.device)
     noise = _noise(engines, START)
-    carried = carrier and carrier.carry(cache, keys, noise)
+    # a remembered frame that was made noisy is not to be remembered again and again
+    rest = 0.0 if settings.context_noise else settings.rest
+    carried = carrier and carrier.carry(cache, keys, noise, rest)
     clock.lap("carry")
     latents = next_frame(
         world.network,
@@ -214,8 +216,7 @@ def _step(engines: list[Engine], controls: list[np.ndarray]) -> list[np.ndarray]
         clamp=world.tokenizer.clamp,
         carried=carried,
         warm_start=settings.warm_start,
-        # a remembered frame that was made noisy is not to be remembered again and again
-        rest=0.0 if settings.context_noise else settings.rest,
+        rest=rest,
     )
     clock.lap("looks")
     picture = picture_of(world.tokenizer, carrier, latents, carried)
