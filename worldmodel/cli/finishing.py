@@ -89,6 +89,19 @@ def train_contact(parser: ArgumentParser) -> Run:
     return run
 
 
+def train_exemplars(parser: ArgumentParser) -> Run:
+    from worldmodel.train.recalling import PICTURES, keep_exemplars
+
+    add_data(parser)
+    parser.add_argument("outpainter", type=Path, help="file of the outpainter that gets them")
+    add_run(parser, "runs/exemplars")
+    text = f"frames of the recordings that it keeps (default: {PICTURES})"
+    parser.add_argument("--pictures", type=int, default=PICTURES, metavar="N", help=text)
+    return lambda options: keep_exemplars(
+        options.data, options.outpainter, options.run, pictures=options.pictures
+    )
+
+
 def scenes(parser: ArgumentParser) -> Run:
     from worldmodel.train.scenes import write_scenes
 
@@ -119,5 +132,6 @@ COMMANDS: Commands = {
     "average": (average, "put two worlds' weights together"),
     "configure": (configure, "change what needs no training: title, play, what motion keeps"),
     "train contact": (train_contact, "teach a motion network what the player's figure cannot pass"),
+    "train exemplars": (train_exemplars, "give an outpainter recorded pictures to recall from"),
     "scenes": (scenes, "give a world opening scenes from held-out episodes"),
 }

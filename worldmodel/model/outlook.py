@@ -3,14 +3,19 @@
 The picture lies in the middle of a larger whole (worldmodel.model.offscreen). Where a strip beside
 one of its edges is not known, a window of the picture's size is pushed out over that edge by half
 of it, and an outpainter dreams what of it nobody has seen. From then on that is known, and moves
-and comes into view like what the player has left behind.
+and comes into view like what the player has left behind. If the outpainter has exemplars, what it
+has dreamed half-way is replaced by the recorded picture most like that, which the last looks fit to
+what is known; and what they end in takes its fine texture from pieces of recorded pictures.
 Shapes: b players, k of them, n latents of a frame, c latent channels, H W pixels of the picture,
 H' W' of the whole.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from worldmodel.model.detail import with_detail
 from worldmodel.model.offscreen import Margin
 from worldmodel.model.outpainter import Outpainter, noised_again
 from worldmodel.model.tokenizer import PATCH, Tokenizer
@@ -73,10 +78,31 @@ class Outlook:
         pictures, known = windows[:, :3], (windows[:, 3:] > 0).float()
         start, share = self.outpainter.begun(self.tokenizer, pictures, known)
         opened = self.outpainter.opened(self.tokenizer, opening)
+        exemplars = self.outpainter.exemplars
+        alike = [exemplars.alike(each) for each in opening] if exemplars else []
         z, looks, guided = noise, self.outpainter.config.looks, self.outpainter.config.guidance > 1
         for i in range(looks):
             look = self.outpainter.guided if guided and i / looks <= GUIDED else self.outpainter
             clean = look(z, z.new_full((len(z),), i / looks), start, share, *opened)
+            if exemplars and i == min(looks // 2, looks - 2):
+                dreamed = torch.where(known > 0, pictures, self._decoded(clean))
+                recalled = together(exemplars.whole, alike, dreamed)
+                there, _ = self.outpainter.begun(self.tokenizer, recalled, torch.ones_like(known))
+                clean = there + share[..., None] * (clean - there)
             z = noised_again(clean, noise, i + 1, looks)
-        dreamed = self.tokenizer.pictures(self.tokenizer.clamp(z)).float().clamp(0, 1)
+        dreamed = self._decoded(z)
+        if exemplars:
+            grid, everywhere = self.tokenizer.config.grid, torch.ones_like(share)
+            dreamed = with_detail(dreamed, recalled, everywhere, grid, steady=True)
         return torch.cat([torch.where(known > 0, pictures, dreamed), torch.ones_like(known)], dim=1)
+
+    def _decoded(self, latents: Tensor) -> Tensor:
+        """Pictures [k 3 H W] of latents [k n c]."""
+        return self.tokenizer.pictures(self.tokenizer.clamp(latents)).float().clamp(0, 1)
+
+
+def together(
+    recall: Callable[[Tensor, Tensor], Tensor], alike: list[Tensor], pictures: Tensor
+) -> Tensor:
+    """What exemplars `recall` of each of some pictures [k 3 H W] among those `alike`."""
+    return torch.stack([recall(*each) for each in zip(alike, pictures, strict=True)])

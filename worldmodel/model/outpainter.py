@@ -5,12 +5,13 @@ pixels wide makes mush of it. So a second network of the world's own kind looks 
 pushed aside by half its width and dreams the empty half as one, off-screen
 (worldmodel.model.offscreen). It learns from single frames, of which it is shown a part. What it
 has dreamed is all that it sees of a level after a while, and colours would drift from window to
-window; so it may also be shown the picture that the dream began with, which stays real.
+window; so it may also be shown the picture that the dream began with, which stays real. And it may
+have recorded pictures to recall textures from (worldmodel.model.exemplars), as Outlook does for it.
 Shapes: b batch, n latents of a frame, c latent channels, h w latent grid, d width, s tokens,
 l blocks, k heads, e head size, f features of the convolutional stem, H W pixels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from worldmodel.errors import UserError
 from worldmodel.model.estimate import linear_estimate
+from worldmodel.model.exemplars import Exemplars
 from worldmodel.model.layers import (
     PATCH,
     ConvBlock,
@@ -53,6 +55,7 @@ class OutpainterConfig:
     looks: int = 8  # of the sampler, in play
     guidance: float = 1.0  # of the first of them, by what a network without attention would dream
     opening: bool = False  # whether it is shown the picture that a dream began with
+    exemplars: tuple[int, int] = (0, 0)  # recorded pictures that it recalls from, and their bytes
 
     def __post_init__(self) -> None:
         counts = self.stem_blocks + 1, self.head_blocks + 1  # of these there may be none
@@ -99,11 +102,20 @@ class Outpainter(nn.Module):
         nn.init.zeros_(self.shares.weight)
         if config.opening:
             self.opens = nn.Parameter(torch.zeros(d))  # added to the tokens of such a picture
+        self.exemplars = Exemplars(*config.exemplars) if config.exemplars[0] else None
         tokens = config.grid[0] // PATCH, config.grid[1] // PATCH
         turn = space_angles(*tokens, config.head)
         self.register_buffer("space", turn, persistent=False)  # [s e/2]
         above = space_angles(*tokens, config.head, top=-tokens[0])
         self.register_buffer("above", above, persistent=False)  # [s e/2], where an opening lies
+
+    def with_exemplars(self, exemplars: Exemplars) -> "Outpainter":
+        """One like this that recalls from these."""
+        found = Outpainter(replace(self.config, exemplars=exemplars.sizes))
+        own = {k: v for k, v in self.state_dict().items() if not k.startswith("exemplars.")}
+        recorded = {f"exemplars.{k}": v for k, v in exemplars.state_dict().items()}
+        found.load_state_dict(own | recorded)
+        return found.eval()
 
     def forward(
         self, noisy: Tensor, tau: Tensor, start: Tensor, known: Tensor, *opened: Tensor
