@@ -11,6 +11,7 @@ from tiny import LATENTS, OUTPAINTER, TOKENIZER, outpainter, stirred, tokenizer
 from worldmodel.checkpoint import load_outpainter, save_network
 from worldmodel.errors import UserError
 from worldmodel.model import exemplars as module
+from worldmodel.model import outlook as outlook_module
 from worldmodel.model.exemplars import of_frames, small_pieces
 from worldmodel.model.outlook import Outlook
 from worldmodel.model.outpainter import Outpainter
@@ -48,15 +49,14 @@ def test_a_picture_that_is_among_them_is_recalled(exemplars, frames):
     rows = torch.arange(20)
     for i in (0, 7, 19):
         shown = pictures(frames)[i]
-        for recalled in (exemplars.whole(rows, shown), exemplars.mosaic(rows, shown)):
-            assert (recalled - shown).abs().mean() < 0.02  # WebP keeps that much
+        assert (exemplars.nearest(rows, shown) - shown).abs().mean() < 0.02  # AVIF keeps that much
         assert exemplars.alike(shown)[0] == i
 
 
 def test_only_those_that_are_named_are_recalled(exemplars, frames):
     rows, shown = torch.tensor([3, 4]), pictures(frames)[7]
     nearest = min(rows.tolist(), key=lambda i: float((pictures(frames)[i] - shown).norm()))
-    assert (exemplars.whole(rows, shown) - pictures(frames)[nearest]).abs().mean() < 0.02
+    assert (exemplars.nearest(rows, shown) - pictures(frames)[nearest]).abs().mean() < 0.02
 
 
 def test_what_is_alike_has_pieces_like_all_of_an_opening(exemplars, frames, monkeypatch):
@@ -75,14 +75,6 @@ def test_what_is_alike_has_pieces_like_all_of_an_opening(exemplars, frames, monk
     assert exemplars.alike(opening).tolist() == expected
 
 
-def test_a_mosaic_is_made_of_the_pieces_most_like_it_wherever_they_lie(exemplars):
-    rows, shown = torch.tensor([2, 5, 11]), torch.rand(3, *SIZE)
-    kept, *_ = exemplars._all()
-    pieces = [piece / 255 for row in rows for piece in alone(kept[row])]
-    best = [min(pieces, key=lambda p: float((small(p) - small(a)).norm())) for a in alone(shown)]
-    assert torch.equal(exemplars.mosaic(rows, shown), torch.cat(best, dim=-1))
-
-
 def test_pieces_fill_a_picture_of_any_size_that_latents_can_have():
     for height, width, count in ((96, 128, 12), (16, 48, 3), (24, 40, 15)):
         assert small_pieces(torch.rand(2, 3, height, width)).shape[:2] == (2, count)
@@ -93,7 +85,7 @@ def test_an_outpainter_is_saved_and_read_with_them(exemplars, tmp_path, capsys):
     save_network(tmp_path / "outpainter.safetensors", painter)
     loaded = load_outpainter(tmp_path / "outpainter.safetensors")
     rows, shown = torch.arange(20), torch.rand(3, *SIZE)
-    recalled = (each.exemplars.mosaic(rows, shown) for each in (painter, loaded))
+    recalled = (each.exemplars.nearest(rows, shown) for each in (painter, loaded))
     assert torch.equal(*recalled)
     again = loaded.with_exemplars(of_frames(np.zeros((2, *SIZE, 3), np.uint8)))
     assert again.config == replace(OUTPAINTER, exemplars=again.exemplars.sizes)
@@ -134,9 +126,10 @@ def test_it_dreams_on_from_what_it_has_recalled_and_keeps_what_is_known(exemplar
     found = outlook.paint(shown, noise, opening)
     assert torch.equal(found[..., :30][:, :3], shown[..., :30][:, :3]) and found[:, 3].eq(1).all()
     assert torch.equal(found, outlook.paint(shown, noise, opening))
-    monkeypatch.setattr(exemplars.__class__, "mosaic", lambda self, rows, picture: picture)
+    monkeypatch.setattr(outlook_module, "with_detail", lambda dreamed, *given, **how: dreamed)
     smooth = outlook.paint(shown, noise, opening)
-    monkeypatch.setattr(exemplars.__class__, "whole", lambda self, rows, picture: picture)
+    assert not torch.equal(smooth, found)
+    monkeypatch.setattr(exemplars.__class__, "nearest", lambda self, rows, picture: picture)
     assert not torch.equal(smooth, outlook.paint(shown, noise, opening))
 
 

@@ -97,9 +97,11 @@ def train_exemplars(parser: ArgumentParser) -> Run:
     add_run(parser, "runs/exemplars")
     text = f"frames of the recordings that it keeps (default: {PICTURES})"
     parser.add_argument("--pictures", type=int, default=PICTURES, metavar="N", help=text)
-    return lambda options: keep_exemplars(
-        options.data, options.outpainter, options.run, pictures=options.pictures
-    )
+
+    def run(options: Namespace) -> None:
+        keep_exemplars(options.data, options.outpainter, options.run, pictures=options.pictures)
+
+    return run
 
 
 def scenes(parser: ArgumentParser) -> Run:

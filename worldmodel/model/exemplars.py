@@ -3,10 +3,9 @@
 A small network learns where ground and steps may lie, and in what colours; what forty painted
 backgrounds look like is more than it can hold, and it answers with a mist in their colours. So what
 it dreams is taken as a description: of recorded pictures of such a level the one most like it is
-recalled, dreamed on, and at last piece by piece, for its texture. Completing a picture from what
-others show is old (Criminisi et al., Region filling by exemplar-based inpainting, 2004; Hays and
-Efros, Scene completion using millions of photographs, 2007), and diffusion that looks up what is
-near is of the same kind (Blattmann et al., arXiv 2204.11824).
+recalled, and dreamed on. Completing a picture from what others show is old (Hays and Efros, Scene
+completion using millions of photographs, 2007), and diffusion that looks up what is near is of the
+same kind (Blattmann et al., arXiv 2204.11824).
 Shapes: n pictures, k of them, g pieces of a picture, d numbers of a small piece, H W pixels.
 """
 
@@ -26,13 +25,13 @@ from worldmodel.errors import UserError
 PIECE = 32  # pixels to the side of a piece, at most
 SMALL = 4  # pixels to the side of what counts as one when pictures are compared
 LIKE_IT = 64  # pictures that count as of the same kind of level
-QUALITY = 95  # of the pictures as they are kept, of 100
+QUALITY = 95  # of the pictures as they are kept, of 100: WebP and JPEG of that size harm KID
 
 
 class Exemplars(nn.Module):
     """`count` pictures that are `size` bytes; all is decoded when it is first asked for."""
 
-    encoded: Tensor  # uint8 [size], WebP files one after the other
+    encoded: Tensor  # uint8 [size], AVIF files one after the other
     ends: Tensor  # int64 [n], where each of them ends
 
     def __init__(self, count: int, size: int) -> None:
@@ -56,24 +55,11 @@ class Exemplars(nn.Module):
         apart = nearest.clamp_min(0).sqrt().mean(dim=0)
         return apart.topk(min(LIKE_IT, len(apart)), largest=False).indices
 
-    def whole(self, rows: Tensor, picture: Tensor) -> Tensor:
+    def nearest(self, rows: Tensor, picture: Tensor) -> Tensor:
         """Of the pictures `rows` [k] the one that is most like a `picture` [3 H W], [3 H W]."""
         pictures, pieces, _ = self._all()
         apart = (pieces[rows] - small_pieces(picture[None])).square().sum(dim=(1, 2))
         return pictures[rows[apart.argmin()]].float() / 255
-
-    def mosaic(self, rows: Tensor, picture: Tensor) -> Tensor:
-        """A `picture` [3 H W] of which each piece is the most like it of all those of the pictures
-        `rows` [k], [3 H W]."""
-        pictures, pieces, squares = self._all()
-        own, parts = small_pieces(picture[None])[0], pieces[rows].flatten(0, 1)
-        best = (squares[rows].flatten() - 2 * own @ parts.T).argmin(dim=1)
-        which, where = best // pieces.shape[1], best % pieces.shape[1]
-        side = piece_of(picture)
-        cut = rearrange(pictures[rows[which]], "g c (h p) (w q) -> g (h w) c p q", p=side, q=side)
-        found = cut[torch.arange(len(best), device=best.device), where].float() / 255
-        down = picture.shape[-2] // side
-        return rearrange(found, "(h w) c p q -> c (h p) (w q)", h=down)
 
     def _all(self) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures uint8 [n 3 H W], their small pieces [n g d] and the squares of these [n g]."""
@@ -91,7 +77,8 @@ def of_frames(frames: np.ndarray) -> Exemplars:
     """Exemplars that are these frames uint8 [n H W 3]."""
     files = []
     for frame in frames:
-        Image.fromarray(frame).save(file := BytesIO(), "WEBP", quality=QUALITY)
+        file = BytesIO()
+        Image.fromarray(frame).save(file, "AVIF", quality=QUALITY, subsampling="4:4:4")
         files.append(np.frombuffer(file.getvalue(), np.uint8))
     ends = np.cumsum([len(file) for file in files])
     found = Exemplars(len(files), int(ends[-1]))
@@ -113,7 +100,7 @@ def piece_of(pictures: Tensor) -> int:
 
 
 def _decoded(file: np.ndarray) -> np.ndarray:
-    """A frame [H W 3] of a WebP file uint8 [size]. Raises UserError."""
+    """A frame [H W 3] of an AVIF file uint8 [size]. Raises UserError."""
     try:
         return np.asarray(Image.open(BytesIO(file.tobytes())).convert("RGB"))
     except OSError as error:

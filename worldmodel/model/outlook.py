@@ -5,12 +5,10 @@ one of its edges is not known, a window of the picture's size is pushed out over
 of it, and an outpainter dreams what of it nobody has seen. From then on that is known, and moves
 and comes into view like what the player has left behind. If the outpainter has exemplars, what it
 has dreamed half-way is replaced by the recorded picture most like that, which the last looks fit to
-what is known; and what they end in takes its fine texture from pieces of recorded pictures.
+what is known, and what they end in takes its fine texture from the same one.
 Shapes: b players, k of them, n latents of a frame, c latent channels, H W pixels of the picture,
 H' W' of the whole.
 """
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -84,9 +82,10 @@ class Outlook:
         for i in range(looks):
             look = self.outpainter.guided if guided and i / looks <= GUIDED else self.outpainter
             clean = look(z, z.new_full((len(z),), i / looks), start, share, *opened)
-            if exemplars and i == min(looks // 2, looks - 2):
+            if exemplars and i == max(0, min(looks // 2, looks - 2)):
                 dreamed = torch.where(known > 0, pictures, self._decoded(clean))
-                recalled = together(exemplars.whole, alike, dreamed)
+                pairs = zip(alike, dreamed, strict=True)
+                recalled = torch.stack([exemplars.nearest(*pair) for pair in pairs])
                 there, _ = self.outpainter.begun(self.tokenizer, recalled, torch.ones_like(known))
                 clean = there + share[..., None] * (clean - there)
             z = noised_again(clean, noise, i + 1, looks)
@@ -99,10 +98,3 @@ class Outlook:
     def _decoded(self, latents: Tensor) -> Tensor:
         """Pictures [k 3 H W] of latents [k n c]."""
         return self.tokenizer.pictures(self.tokenizer.clamp(latents)).float().clamp(0, 1)
-
-
-def together(
-    recall: Callable[[Tensor, Tensor], Tensor], alike: list[Tensor], pictures: Tensor
-) -> Tensor:
-    """What exemplars `recall` of each of some pictures [k 3 H W] among those `alike`."""
-    return torch.stack([recall(*each) for each in zip(alike, pictures, strict=True)])

@@ -17,7 +17,7 @@ from worldmodel.model.tokenizer import PATCH, to_float, to_uint8
 from worldmodel.train.objectives.pushing import what_stays, whole_ways
 from worldmodel.train.stages import _sources_of, note_sources
 
-PICTURES = 4000  # 12 MB of pictures of 128x96
+PICTURES = 4000  # 15 MB of pictures of 128x96
 TOGETHER = 256  # pictures from which the figure is taken at once
 
 
