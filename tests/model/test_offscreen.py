@@ -225,7 +225,8 @@ def test_at_rest_nothing_creeps_however_long(network):
     where he is, with all that is around him; the other one has gone on."""
     mover = motion(offscreen=(1, 2), detail=True).requires_grad_(False)
     carrier = Carrier(mover, tokenizer().requires_grad_(False))
-    latents, _, controls = clip(batch=2, frames=3)
+    latents, _, controls = clip(batch=2, frames=5)
+    controls[:, 2:] = 0  # for as long as motion remembers
     cache, _ = filled(network, carrier, latents, controls)
     begun, keys = cache.memory, torch.tensor([[0.0], [1.0]]).expand(-1, 6)
     turns(mover, [pushed(1 / 3, 0)] * 9)
@@ -236,6 +237,21 @@ def test_at_rest_nothing_creeps_however_long(network):
         )
         picture = carrier.picture(latent, start)
         network.commit(latent, torch.ones(2), keys, cache, start, picture)
+    assert start.moves[0] == 0 and start.moves[1] > 0
     for name in ("picture", "latent", "offscreen", "lag"):
         stood, went = zip(vars(begun)[name], vars(cache.memory)[name], strict=True)
         assert torch.equal(*stood) and (name == "lag" or not torch.equal(*went)), name
+
+
+def test_who_has_just_let_go_goes_on_as_slowly_as_he_does(network):
+    """A jump slows down before it falls: only long after the last key a small flow is none."""
+    mover = motion(offscreen=(1, 2), detail=True).requires_grad_(False)
+    carrier = Carrier(mover, tokenizer().requires_grad_(False))
+    latents, _, controls = clip(batch=1, frames=4)
+    controls[:] = torch.tensor([1.0, 1.0, 0.0, 0.0])[None, :, None]
+    cache, _ = filled(network, carrier, latents, controls)
+    turns(mover, [pushed(1 / 3, 0)] * 2)
+    none = torch.zeros(1, 6)  # motion remembers three controls: this one and two of these
+    assert carrier.carry(cache, none, rest=0.5).moves == 0
+    cache.restore(replace(cache.memory, recent=cache.memory.recent.roll(1, dims=1)))
+    assert carrier.carry(cache, none, rest=0.5).moves > 0

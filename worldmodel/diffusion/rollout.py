@@ -36,7 +36,7 @@ class Carrier(Protocol):
         """The frame before, moved: latents [b 1 n c], their level [b 1], what is known [b 1 n], by
         how many pixels it moves [b 1], and the latents as they were [b 1 n c]; what follows is the
         carrier's own. From noise [b n c], if given, it may dream what is about to come into
-        view. What moves by less than `rest` pixels without a control is left where it is."""
+        view. What moves by less than `rest` pixels, long after any control, stays where it is."""
 
     def seen(self, cache: object, carried: object, picture: Tensor) -> object:
         """`carried` for a frame that was not dreamed, whose `picture` [b 3 H W] is given."""

@@ -52,7 +52,8 @@ class Carrier:
 
         Before the first frame there is nothing to move: zeros, at the level of pure noise. With
         `noise` [b n c] an outpainter, where there is one, dreams what is about to come into view.
-        Where no control is held and it moves by less than `rest` pixels, it stays where it is.
+        Where it moves by less than `rest` pixels, and of all controls that motion remembers none
+        is held, it stays exactly where it is.
         """
         memory, history = cache.memory, self.motion.config.history
         if memory.picture.ndim < 4:
@@ -69,7 +70,7 @@ class Carrier:
             opening = self.without_figure(memory.opening)
             dreamed = self.outlook(self.whole(memory.picture, around), noise, opening)
             around = offscreen.beside(dreamed, around, self.motion.config.margin)
-        given_around = self.nothing(memory.picture) if around.ndim < 4 else around
+        kept = self.nothing(memory.picture) if around.ndim < 4 else around
         given = self._given(memory.picture, memory.flow, around, memory.lag)
         carried = self.motion.carried(
             self.tokenizer, memory.latent, memory.earlier, memory.picture, recent, *given
@@ -78,10 +79,18 @@ class Carrier:
         around, lag = self._after(carried, memory.lag)
         if not self.motion.config.momentum:
             flow = flow.new_zeros(len(flow), 0)  # not to be remembered
-        if bool((still := (moves < rest) & (controls == 0).all(dim=1)).any()):
-            stays = memory.latent, torch.ones_like(known), memory.picture, given_around, memory.lag
-            goes = latents, known, moved, around, lag
-            latents, known, moved, around, lag = (
+        still = (moves < rest) & (recent == 0).flatten(1).all(dim=1)
+        if still.any():
+            stays = (
+                memory.latent,
+                torch.ones_like(known),
+                moves * 0,
+                memory.picture,
+                kept,
+                memory.lag,
+            )
+            goes = latents, known, moves, moved, around, lag
+            latents, known, moves, moved, around, lag = (
                 torch.where(still.view(-1, *[1] * (new.ndim - 1)), old, new)
                 for old, new in zip(stays, goes, strict=True)
             )
@@ -207,12 +216,13 @@ class Carrier:
         """The frame [b 3 H W] of latents [b n c], as it is shown and the next one moved from it.
 
         With `carried`, what it started from, it keeps the detail of the one before; a frame that is
-        the last one once more is what `carry` has left where it was.
+        the last one once more is what `carry` has left where it was, if it has.
         """
         if not self.motion.config.detail or carried is None or carried.picture.ndim < 5:
             return self.tokenizer.pictures(latent).float().clamp(0, 1)
         moved, known = carried.picture[:, 0], carried.known[:, 0]
-        still = (latent == carried.last[:, 0]).flatten(1).all(dim=1).view(-1, 1, 1, 1)
+        same = (latent == carried.last[:, 0]).flatten(1).all(dim=1)
+        still = (same & (carried.moves[:, 0] == 0)).view(-1, 1, 1, 1)
         if still.all():
             return moved
         return torch.where(still, moved, self.motion.picture(self.tokenizer, latent, moved, known))
