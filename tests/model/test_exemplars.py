@@ -13,7 +13,7 @@ from worldmodel.errors import UserError
 from worldmodel.model import exemplars as module
 from worldmodel.model import outlook as outlook_module
 from worldmodel.model.exemplars import of_frames, small_pieces
-from worldmodel.model.outlook import Outlook
+from worldmodel.model.outlook import Outlook, beside
 from worldmodel.model.outpainter import Outpainter
 from worldmodel.train.transfer import begin_with
 
@@ -140,3 +140,11 @@ def test_players_together_recall_what_each_would_alone(exemplars):
     for i in range(2):
         own = outlook.paint(*(part[i : i + 1] for part in given))
         torch.testing.assert_close(together[i : i + 1], own, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_next_to_what_is_known_is_not_recalled():
+    """Two places of eight pixels go on from the picture; behind them another may begin."""
+    known = torch.zeros(1, 12, 16)
+    known[:, :, :5], known[:, :, 5] = 1, 0.5
+    near = beside(known.flatten(1), (12, 16)).unflatten(1, (12, 16))
+    assert near[0, :, :7].eq(1).all() and near[0, :, 7].eq(0.5).all() and near[0, :, 8:].eq(0).all()

@@ -4,13 +4,15 @@ The picture lies in the middle of a larger whole (worldmodel.model.offscreen). W
 one of its edges is not known, a window of the picture's size is pushed out over that edge by half
 of it, and an outpainter dreams what of it nobody has seen. From then on that is known, and moves
 and comes into view like what the player has left behind. If the outpainter has exemplars, what it
-has dreamed half-way is replaced by the recorded picture most like that, which the last looks fit to
-what is known, and what they end in takes its fine texture from the same one.
+has dreamed half-way is replaced by the recorded picture most like that, but for what lies next to
+what is known and goes on from it; the last looks fit both together, and what they end in takes its
+fine texture from the same picture.
 Shapes: b players, k of them, n latents of a frame, c latent channels, H W pixels of the picture,
 H' W' of the whole.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from worldmodel.model.detail import with_detail
@@ -87,7 +89,8 @@ class Outlook:
                 pairs = zip(alike, dreamed, strict=True)
                 recalled = torch.stack([exemplars.nearest(*pair) for pair in pairs])
                 there, _ = self.outpainter.begun(self.tokenizer, recalled, torch.ones_like(known))
-                clean = there + share[..., None] * (clean - there)
+                near = beside(share, self.tokenizer.config.grid)[..., None]
+                clean = there + near * (clean - there)
             z = noised_again(clean, noise, i + 1, looks)
         dreamed = self._decoded(z)
         if exemplars:
@@ -98,3 +101,9 @@ class Outlook:
     def _decoded(self, latents: Tensor) -> Tensor:
         """Pictures [k 3 H W] of latents [k n c]."""
         return self.tokenizer.pictures(self.tokenizer.clamp(latents)).float().clamp(0, 1)
+
+
+def beside(share: Tensor, grid: tuple[int, int]) -> Tensor:
+    """The share [k n] of latents' places that is known, of them or of those `NEAR` to them."""
+    cells = NEAR // PATCH
+    return F.max_pool2d(share.unflatten(1, (1, *grid)), 2 * cells + 1, 1, cells).flatten(1)
