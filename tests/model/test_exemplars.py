@@ -63,7 +63,7 @@ def test_what_is_alike_has_pieces_like_all_of_an_opening(exemplars, frames, monk
     """By two roads: one product of matrices, and each pair of pieces by itself."""
     monkeypatch.setattr(module, "LIKE_IT", 6)
     opening = torch.rand(3, *SIZE)
-    kept, *_ = exemplars._all()
+    kept, *_ = exemplars.decoded()
 
     def apart(picture):
         each = [
@@ -116,7 +116,7 @@ def test_a_dream_takes_its_texture_from_what_was_recorded(monkeypatch):
     dreamed = torch.tensor(plain[3:4]).movedim(-1, 1) / 255
     monkeypatch.setattr(outlook, "_decoded", lambda latents: dreamed)
     found = outlook.paint(window(), torch.randn(1, LATENTS, 4), dreamed)[0, :3, :, 30:]
-    recorded = kept._all()[0][3, ..., 30:] / 255
+    recorded = kept.decoded()[0][3, ..., 30:] / 255
     assert (found - recorded).abs().mean() < (dreamed[0, ..., 30:] - recorded).abs().mean() / 2
 
 

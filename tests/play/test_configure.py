@@ -1,12 +1,21 @@
 """Settings of a finished world that need no training are changed, and nothing else is."""
 
+import numpy as np
 import pytest
 import torch
 from playing import save_world
 
-from worldmodel.checkpoint import MOTION, OUTPAINTER, load_checkpoint, load_outpainter
+from worldmodel.checkpoint import (
+    MOTION,
+    OUTPAINTER,
+    load_checkpoint,
+    load_outpainter,
+    save_network,
+)
 from worldmodel.configure import configure
 from worldmodel.errors import UserError
+from worldmodel.model.exemplars import of_frames
+from worldmodel.play.world import load_world
 
 
 @pytest.fixture
@@ -48,6 +57,18 @@ def test_an_outpainter_is_put_into_a_world_and_stays_there(moving, tmp_path):
     assert sampled == (4, 2.0) and world.config.title == "Hall"
     kept = load_outpainter(painter).state_dict()
     assert all(torch.equal(x, kept[k]) for k, x in world.outpainter.state_dict().items())
+
+
+def test_damaged_exemplars_are_told_when_a_world_is_loaded_and_not_in_play(tmp_path):
+    folder = save_world(tmp_path / "recalling", moving=True, outpainter=True)
+    kept = of_frames(np.zeros((2, 16, 48, 3), np.uint8))
+    found = load_outpainter(folder / OUTPAINTER).with_exemplars(kept)
+    save_network(folder / OUTPAINTER, found)
+    load_world(folder, "cpu", "plain")
+    found.exemplars.encoded.zero_()
+    save_network(folder / OUTPAINTER, found)
+    with pytest.raises(UserError, match="exemplar of an outpainter is damaged"):
+        load_world(folder, "cpu", "plain")
 
 
 def test_what_does_not_fit_is_a_sentence(moving, tmp_path):

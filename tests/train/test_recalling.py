@@ -31,7 +31,7 @@ def test_frames_without_their_figure_are_kept_in_its_file(halls, tmp_path, capsy
     frames = to_float(torch.as_tensor(np.stack([store.frames[row] for row in rows])))
     stays = what_stays(store, whole_ways(store))
     assert stays.any()
-    kept, figure = to_float(found._all()[0].movedim(1, -1)), stays > 0.5
+    kept, figure = to_float(found.decoded()[0].movedim(1, -1)), stays > 0.5
     off = [((kept - x) * figure).abs().mean() for x in (filled(frames, stays), frames)]
     assert off[0] < off[1] / 2
     assert "keeps 5 pictures" in capsys.readouterr().out

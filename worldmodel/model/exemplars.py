@@ -29,7 +29,7 @@ QUALITY = 95  # of the pictures as they are kept, of 100: WebP and JPEG of that 
 
 
 class Exemplars(nn.Module):
-    """`count` pictures that are `size` bytes; all is decoded when it is first asked for."""
+    """`count` pictures that are `size` bytes; they are decoded once, which takes seconds."""
 
     encoded: Tensor  # uint8 [size], AVIF files one after the other
     ends: Tensor  # int64 [n], where each of them ends
@@ -38,7 +38,7 @@ class Exemplars(nn.Module):
         super().__init__()
         self.register_buffer("encoded", torch.zeros(size, dtype=torch.uint8))
         self.register_buffer("ends", torch.zeros(count, dtype=torch.int64))
-        self._decoded: tuple[Tensor, Tensor, Tensor] | None = None
+        self._found: tuple[Tensor, Tensor, Tensor] | None = None
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -48,7 +48,7 @@ class Exemplars(nn.Module):
     def alike(self, opening: Tensor) -> Tensor:
         """Which pictures [k] show a level like an `opening` [3 H W]: by how near the nearest of
         their pieces is to each of its own, in the mean."""
-        _, pieces, squares = self._all()
+        _, pieces, squares = self.decoded()
         own = small_pieces(opening[None])[0]
         product = (own @ pieces.flatten(0, 1).T).unflatten(1, squares.shape)  # [g n g]
         nearest = (squares - 2 * product).amin(dim=2) + own.square().sum(dim=-1, keepdim=True)
@@ -57,20 +57,20 @@ class Exemplars(nn.Module):
 
     def nearest(self, rows: Tensor, picture: Tensor) -> Tensor:
         """Of the pictures `rows` [k] the one that is most like a `picture` [3 H W], [3 H W]."""
-        pictures, pieces, _ = self._all()
+        pictures, pieces, _ = self.decoded()
         apart = (pieces[rows] - small_pieces(picture[None])).square().sum(dim=(1, 2))
         return pictures[rows[apart.argmin()]].float() / 255
 
-    def _all(self) -> tuple[Tensor, Tensor, Tensor]:
+    def decoded(self) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures uint8 [n 3 H W], their small pieces [n g d] and the squares of these [n g]."""
-        if self._decoded is None:
+        if self._found is None:
             files = np.split(self.encoded.cpu().numpy(), self.ends[:-1].tolist())
             with ThreadPoolExecutor() as pool:
-                found = torch.as_tensor(np.stack(list(pool.map(_decoded, files))))
+                found = torch.as_tensor(np.stack(list(pool.map(_frame_of, files))))
             found = found.movedim(-1, 1).contiguous().to(self.encoded.device)
             pieces = torch.cat([small_pieces(part.float() / 255) for part in found.split(256)])
-            self._decoded = found, pieces, pieces.square().sum(dim=-1)
-        return self._decoded
+            self._found = found, pieces, pieces.square().sum(dim=-1)
+        return self._found
 
 
 def of_frames(frames: np.ndarray) -> Exemplars:
@@ -99,11 +99,12 @@ def piece_of(pictures: Tensor) -> int:
     return math.gcd(*pictures.shape[-2:], PIECE)
 
 
-def _decoded(file: np.ndarray) -> np.ndarray:
+def _frame_of(file: np.ndarray) -> np.ndarray:
     """A frame [H W 3] of an AVIF file uint8 [size]. Raises UserError."""
     try:
         return np.asarray(Image.open(BytesIO(file.tobytes())).convert("RGB"))
     except OSError as error:
         raise UserError(
-            f"an exemplar of an outpainter is damaged ({error}); copy the checkpoint again"
+            f"an exemplar of an outpainter is damaged, or this Pillow reads no AVIF ({error}); "
+            "copy the checkpoint again, or install a newer Pillow"
         ) from None

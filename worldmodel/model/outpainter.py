@@ -61,6 +61,8 @@ class OutpainterConfig:
         counts = self.stem_blocks + 1, self.head_blocks + 1  # of these there may be none
         sizes = self.latent_channels, self.depth, self.features, self.looks
         require_sizes(self, "an outpainter", *sizes, *counts)
+        if min(self.exemplars) < 0:
+            raise UserError(f"an outpainter's exemplars must be 0 or more, found {self.exemplars}")
         if not self.guidance >= 1:
             raise UserError(f"an outpainter's guidance must be at least 1, found {self.guidance}")
 
