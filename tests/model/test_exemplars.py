@@ -1,93 +1,124 @@
-"""Exemplars: of recorded pictures that is recalled which is most like a dream."""
+"""Exemplars: new ground is recalled from where a recorded picture fits what is known."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from tiny import LATENTS, OUTPAINTER, TOKENIZER, outpainter, stirred, tokenizer
 
 from worldmodel.checkpoint import load_outpainter, save_network
 from worldmodel.errors import UserError
 from worldmodel.model import exemplars as module
 from worldmodel.model import outlook as outlook_module
-from worldmodel.model.exemplars import of_frames, small_pieces
-from worldmodel.model.outlook import Outlook, beside
+from worldmodel.model.exemplars import evenly, of_pictures, pieces_of
+from worldmodel.model.outlook import Outlook
 from worldmodel.model.outpainter import Outpainter
 from worldmodel.train.transfer import begin_with
 
-SIZE = TOKENIZER.height, TOKENIZER.width  # 16 x 48: three pieces
+SIZE = TOKENIZER.height, TOKENIZER.width  # 16 x 48
+
+
+def level(seed, height=40, width=120):
+    """A picture uint8 [H' W' 4] of blots that are found nowhere else, in colours of its own."""
+    draw = np.random.default_rng(seed)
+    blots = draw.integers(0, 90, (height // 8, width // 8, 3)).repeat(8, axis=0).repeat(8, axis=1)
+    colour = draw.integers(0, 160, 3)
+    return np.dstack([blots + colour, np.full((height, width), 255)]).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
-def frames():
-    """Twenty frames of three plain pieces each, whose colours are their own."""
-    colours = np.random.default_rng(0).integers(0, 256, (20, 1, 3, 3))
-    return colours.repeat(16, axis=1).repeat(16, axis=2).astype(np.uint8)
+def levels():
+    return [level(seed) for seed in range(20)]
 
 
 @pytest.fixture
-def exemplars(frames):
-    return of_frames(frames)
+def exemplars(levels):
+    return of_pictures(levels)
 
 
-def pictures(frames):
-    return torch.tensor(frames).movedim(-1, 1) / 255
+def part(picture, y, x):
+    """The window [3 16 48] of a level that begins there."""
+    found = picture[y : y + SIZE[0], x : x + SIZE[1], :3]
+    return torch.tensor(found).movedim(-1, 0) / 255
 
 
-def small(picture):
-    return F.avg_pool2d(picture, 4)
+def left(columns=24):
+    """Only so many columns are known."""
+    return (torch.arange(SIZE[1]) < columns).float().expand(1, *SIZE)
 
 
-def alone(picture):
-    """The three pieces of a picture."""
-    return picture.split(16, dim=-1)
+@pytest.mark.parametrize("at", [(0, 0), (8, 40), (5, 33), (24, 72), (13, 51)])
+def test_what_is_known_goes_on_as_it_was_recorded_to_the_pixel(exemplars, levels, at):
+    whole, known = part(levels[7], *at), left()
+    found, off = exemplars.recalled(whole * known, known, part(levels[7], 10, 20))
+    assert (found - whole).abs().mean() < 0.02 and off < 0.01  # AVIF keeps that much
 
 
-def test_a_picture_that_is_among_them_is_recalled(exemplars, frames):
-    rows = torch.arange(20)
-    for i in (0, 7, 19):
-        shown = pictures(frames)[i]
-        assert (exemplars.nearest(rows, shown) - shown).abs().mean() < 0.02  # AVIF keeps that much
-        assert exemplars.alike(shown)[0] == i
+def test_a_level_like_the_opening_is_preferred_where_several_fit(exemplars, levels, monkeypatch):
+    """Of two levels, one like the other but for its colours, that of the opening's is recalled."""
+    warm, cold = level(3), level(3)
+    warm[..., 0], cold[..., 2] = 255, 255
+    kept, known = of_pictures([warm, cold]), left()
+    grey = torch.full((3, *SIZE), 0.5)
+    for own in (warm, cold):
+        found, _ = kept.recalled(grey * known, known, part(own, 4, 30))
+        there = torch.tensor(own[..., :3]).movedim(-1, 0).unfold(1, 16, 1).unfold(2, 48, 1) / 255
+        assert (there - found[:, None, None]).abs().mean(dim=(0, 3, 4)).min() < 0.02
 
 
-def test_only_those_that_are_named_are_recalled(exemplars, frames):
-    rows, shown = torch.tensor([3, 4]), pictures(frames)[7]
-    nearest = min(rows.tolist(), key=lambda i: float((pictures(frames)[i] - shown).norm()))
-    assert (exemplars.nearest(rows, shown) - pictures(frames)[nearest]).abs().mean() < 0.02
+def test_what_nobody_has_seen_counts_less_than_what_was_recorded():
+    """Two places fit alike; what lies beside one of them is only guessed."""
+    picture = np.full((32, 200, 4), 255, np.uint8)
+    picture[:, :, :3] = 128
+    picture[:, 88:112, 0] = 255  # between them
+    picture[:, 30:88, 1] = 90
+    picture[:, 142:200, 1] = 60
+    picture[:, 142:200, 3] = 0
+    kept, known = of_pictures([picture]), left()
+    grey = torch.full((3, *SIZE), 128 / 255)
+    found, _ = kept.recalled(grey * known, known, grey)
+    assert found[1].mean() > 0.3  # not the guessed one, which is darker
+    assert (found[1, :, -1] * 255 - 60).abs().mean() > 10
 
 
-def test_what_is_alike_has_pieces_like_all_of_an_opening(exemplars, frames, monkeypatch):
-    """By two roads: one product of matrices, and each pair of pieces by itself."""
+def test_what_is_alike_has_pieces_like_all_of_an_opening(exemplars, levels, monkeypatch):
+    """By two roads: distances of many at once, and each pair of pieces by itself."""
     monkeypatch.setattr(module, "LIKE_IT", 6)
     opening = torch.rand(3, *SIZE)
-    kept, *_ = exemplars.decoded()
 
     def apart(picture):
-        each = [
-            min(float((small(a) - small(b)).norm()) for b in alone(picture)) for a in alone(opening)
-        ]
+        others = evenly(pieces_of(torch.tensor(picture[..., :3]).movedim(-1, 0) / 255))
+        each = [min(float((a - b).norm()) for b in others) for a in pieces_of(opening)]
         return sum(each) / len(each)
 
-    expected = sorted(range(20), key=lambda i: apart(kept[i] / 255))[:6]
-    assert exemplars.alike(opening).tolist() == expected
+    all_apart = [apart(picture) for picture in levels]
+    expected = sorted(range(20), key=all_apart.__getitem__)[:6]
+    found = exemplars.alike(opening)
+    assert all(map(torch.equal, found.pictures, map(exemplars.picture, expected)))
+    gaps = [all_apart[row] - all_apart[expected[0]] for row in expected]
+    torch.testing.assert_close(found.apart, torch.tensor(gaps), rtol=0, atol=2e-3)
 
 
-def test_pieces_fill_a_picture_of_any_size_that_latents_can_have():
-    for height, width, count in ((96, 128, 12), (16, 48, 3), (24, 40, 15)):
-        assert small_pieces(torch.rand(2, 3, height, width)).shape[:2] == (2, count)
+def test_what_is_like_an_opening_is_told_once_a_dream(exemplars, monkeypatch):
+    openings = [torch.rand(3, *SIZE) for _ in range(3)]
+    found = [exemplars.alike(each) for each in openings]
+    for each, own in zip(openings, found, strict=True):
+        assert exemplars.alike(each.clone()) is own
+    monkeypatch.setattr(module, "DREAMS", 3)
+    exemplars.alike(torch.rand(3, *SIZE))
+    assert exemplars.alike(openings[2]) is found[2]
+    assert exemplars.alike(openings[0]) is not found[0]  # the oldest was forgotten
 
 
 def test_an_outpainter_is_saved_and_read_with_them(exemplars, tmp_path, capsys):
     painter = outpainter().with_exemplars(exemplars)
     save_network(tmp_path / "outpainter.safetensors", painter)
     loaded = load_outpainter(tmp_path / "outpainter.safetensors")
-    rows, shown = torch.arange(20), torch.rand(3, *SIZE)
-    recalled = (each.exemplars.nearest(rows, shown) for each in (painter, loaded))
+    given = torch.rand(3, *SIZE), left(), torch.rand(3, *SIZE)
+    recalled = (each.exemplars.recalled(*given)[0] for each in (painter, loaded))
     assert torch.equal(*recalled)
-    again = loaded.with_exemplars(of_frames(np.zeros((2, *SIZE, 3), np.uint8)))
+    again = loaded.with_exemplars(of_pictures([np.zeros((40, 60, 4), np.uint8)] * 2))
     assert again.config == replace(OUTPAINTER, exemplars=again.exemplars.sizes)
     plain = stirred(Outpainter(OUTPAINTER))  # a training goes on from one that has some
     begin_with(plain, tmp_path / "outpainter.safetensors")
@@ -96,8 +127,9 @@ def test_an_outpainter_is_saved_and_read_with_them(exemplars, tmp_path, capsys):
 
 def test_a_damaged_one_is_a_sentence(exemplars):
     exemplars.encoded.zero_()
-    with pytest.raises(UserError, match="exemplar of an outpainter is damaged"):
-        exemplars.alike(torch.rand(3, *SIZE))
+    for meet in (exemplars.check, lambda: exemplars.alike(torch.rand(3, *SIZE))):
+        with pytest.raises(UserError, match="exemplar of an outpainter is damaged"):
+            meet()
 
 
 def window():
@@ -107,44 +139,35 @@ def window():
     return found
 
 
-def test_a_dream_takes_its_texture_from_what_was_recorded(monkeypatch):
-    """A dream that is a recorded picture without its texture becomes that picture."""
-    texture = np.random.default_rng(1).integers(-20, 20, (5, *SIZE, 1))
-    plain = np.random.default_rng(0).integers(60, 190, (5, 1, 3, 3)).repeat(16, 1).repeat(16, 2)
-    kept = of_frames((plain + texture).astype(np.uint8))
-    outlook = Outlook(outpainter().with_exemplars(kept), tokenizer(), (0, 24))
-    dreamed = torch.tensor(plain[3:4]).movedim(-1, 1) / 255
-    monkeypatch.setattr(outlook, "_decoded", lambda latents: dreamed)
-    found = outlook.paint(window(), torch.randn(1, LATENTS, 4), dreamed)[0, :3, :, 30:]
-    recorded = kept.decoded()[0][3, ..., 30:] / 255
-    assert (found - recorded).abs().mean() < (dreamed[0, ..., 30:] - recorded).abs().mean() / 2
-
-
-def test_it_dreams_on_from_what_it_has_recalled_and_keeps_what_is_known(exemplars, monkeypatch):
+def test_new_ground_is_recalled_and_what_is_known_kept(exemplars, levels):
     outlook = Outlook(outpainter().with_exemplars(exemplars), tokenizer(), (0, 24))
-    shown, noise, opening = window(), torch.randn(1, LATENTS, 4), torch.rand(1, 3, *SIZE)
-    found = outlook.paint(shown, noise, opening)
+    shown = window()
+    shown[0, :3] = part(levels[5], 9, 21)
+    given = torch.randn(1, LATENTS, 4), part(levels[5], 3, 60)[None]
+    found = outlook.paint(shown, *given)
     assert torch.equal(found[..., :30][:, :3], shown[..., :30][:, :3]) and found[:, 3].eq(1).all()
-    assert torch.equal(found, outlook.paint(shown, noise, opening))
-    monkeypatch.setattr(outlook_module, "with_detail", lambda dreamed, *given, **how: dreamed)
-    smooth = outlook.paint(shown, noise, opening)
-    assert not torch.equal(smooth, found)
-    monkeypatch.setattr(exemplars.__class__, "nearest", lambda self, rows, picture: picture)
-    assert not torch.equal(smooth, outlook.paint(shown, noise, opening))
+    assert (found[0, :3] - shown[0, :3]).abs().mean() < 0.02
 
 
-def test_players_together_recall_what_each_would_alone(exemplars):
+def test_what_fits_nowhere_is_dreamed(exemplars, monkeypatch):
+    """As it would be without exemplars."""
+    painter, kept = outpainter(), tokenizer()
+    plain = Outlook(painter, kept, (0, 24))
+    outlook = Outlook(painter.with_exemplars(exemplars), kept, (0, 24))
+    given = window(), torch.randn(1, LATENTS, 4), torch.rand(1, 3, *SIZE)
+    monkeypatch.setattr(outlook_module, "FITS", 0.0)
+    assert torch.equal(outlook.paint(*given), plain.paint(*given))
+
+
+def test_players_together_recall_what_each_would_alone(exemplars, levels, monkeypatch):
+    """One recalls, the other dreams."""
+    monkeypatch.setattr(outlook_module, "FITS", 0.02)
     outlook = Outlook(outpainter().with_exemplars(exemplars), tokenizer(), (0, 24))
     given = torch.cat([window(), window()]), torch.randn(2, LATENTS, 4), torch.rand(2, 3, *SIZE)
+    given[0][1, :3] = part(levels[5], 9, 21)
+    given[2][1] = part(levels[5], 3, 60)
     together = outlook.paint(*given)
+    assert (together[1, :3] - given[0][1, :3]).abs().mean() < 0.02
     for i in range(2):
-        own = outlook.paint(*(part[i : i + 1] for part in given))
+        own = outlook.paint(*(x[i : i + 1] for x in given))
         torch.testing.assert_close(together[i : i + 1], own, rtol=1e-4, atol=1e-4)
-
-
-def test_what_is_next_to_what_is_known_is_not_recalled():
-    """Two places of eight pixels go on from the picture; behind them another may begin."""
-    known = torch.zeros(1, 12, 16)
-    known[:, :, :5], known[:, :, 5] = 1, 0.5
-    near = beside(known.flatten(1), (12, 16)).unflatten(1, (12, 16))
-    assert near[0, :, :7].eq(1).all() and near[0, :, 7].eq(0.5).all() and near[0, :, 8:].eq(0).all()

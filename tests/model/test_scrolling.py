@@ -74,15 +74,14 @@ def test_fractions_of_pixels_never_add_up_to_a_blur(mover):
         torch.testing.assert_close(found[:, :3, :, :2], level[..., 16:18])
 
 
-def test_all_that_is_near_the_way_of_the_whole_goes_that_way():
+def test_all_goes_one_way_though_a_network_cannot_say_which():
+    """It half believes that the player falls: one part of a wall must not rise past the other."""
     picture, clear = paint(48), torch.ones(1, 1, *SIZE)
     pixels = torch.full((1, 2, 4, 12), 2.0) + 0.3 * torch.randn(1, 2, 4, 12)
+    pixels[..., :3] = -9.0
     flow, way = as_one(pixels / HALF, picture, clear)
     torch.testing.assert_close(flow * HALF, way[..., None, None].expand_as(flow))
     assert (way - 2).abs().max() < 0.3
-    pixels[..., :3] = -9.0  # somebody goes another way
-    flow, _ = as_one(pixels / HALF, picture, clear)
-    torch.testing.assert_close((flow * HALF)[..., :3], pixels[..., :3])
 
 
 def test_a_stripe_that_is_pushed_along_itself_does_not_tell_that_it_stands_still():

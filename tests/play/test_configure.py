@@ -14,7 +14,7 @@ from worldmodel.checkpoint import (
 )
 from worldmodel.configure import configure
 from worldmodel.errors import UserError
-from worldmodel.model.exemplars import of_frames
+from worldmodel.model.exemplars import of_pictures
 from worldmodel.play.world import load_world
 
 
@@ -61,7 +61,7 @@ def test_an_outpainter_is_put_into_a_world_and_stays_there(moving, tmp_path):
 
 def test_damaged_exemplars_are_told_when_a_world_is_loaded_and_not_in_play(tmp_path):
     folder = save_world(tmp_path / "recalling", moving=True, outpainter=True)
-    kept = of_frames(np.zeros((2, 16, 48, 3), np.uint8))
+    kept = of_pictures([np.zeros((40, 60, 4), np.uint8)] * 2)
     found = load_outpainter(folder / OUTPAINTER).with_exemplars(kept)
     save_network(folder / OUTPAINTER, found)
     load_world(folder, "cpu", "plain")

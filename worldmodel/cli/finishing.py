@@ -95,7 +95,7 @@ def train_exemplars(parser: ArgumentParser) -> Run:
     add_data(parser)
     parser.add_argument("outpainter", type=Path, help="file of the outpainter that gets them")
     add_run(parser, "runs/exemplars")
-    text = f"frames of the recordings that it keeps (default: {PICTURES})"
+    text = f"pictures, of an episode each, that it keeps at most (default: {PICTURES})"
     parser.add_argument("--pictures", type=int, default=PICTURES, metavar="N", help=text)
 
     def run(options: Namespace) -> None:
@@ -134,6 +134,6 @@ COMMANDS: Commands = {
     "average": (average, "put two worlds' weights together"),
     "configure": (configure, "change what needs no training: title, play, what motion keeps"),
     "train contact": (train_contact, "teach a motion network what the player's figure cannot pass"),
-    "train exemplars": (train_exemplars, "give an outpainter recorded pictures to recall from"),
+    "train exemplars": (train_exemplars, "give an outpainter recorded levels to recall"),
     "scenes": (scenes, "give a world opening scenes from held-out episodes"),
 }

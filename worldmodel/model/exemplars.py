@@ -1,17 +1,21 @@
-"""Exemplars: recorded pictures, of which a dream of new ground recalls what is most like it.
+"""Exemplars: recorded pictures, of which new ground is recalled where one fits.
 
 A small network learns where ground and steps may lie, and in what colours; what forty painted
-backgrounds look like is more than it can hold, and it answers with a mist in their colours. So what
-it dreams is taken as a description: of recorded pictures of such a level the one most like it is
-recalled, and dreamed on. Completing a picture from what others show is old (Hays and Efros, Scene
-completion using millions of photographs, 2007), and diffusion that looks up what is near is of the
-same kind (Blattmann et al., arXiv 2204.11824).
-Shapes: n pictures, k of them, g pieces of a picture, d numbers of a small piece, H W pixels.
+backgrounds look like is more than it can hold, and it answers with a mist in their colours. So new
+ground is looked for first in pictures of what was recorded, of whole levels where these scroll
+(worldmodel.train.panoramas): at the place where what is known of a window fits best, the recorded
+picture goes on from it. Completing a picture from others is old (Hays and Efros, Scene completion
+using millions of photographs, 2007), and so is growing one from where it fits (Efros and Leung,
+Texture synthesis by non-parametric sampling, 1999).
+Shapes: n pictures, of H' W' pixels each, k of them; H W pixels of a window, g pieces of a picture,
+d numbers of a piece; pictures made `SMALL` or `COARSE` times smaller are h w.
 """
 
-import math
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,89 +26,202 @@ from torch import Tensor, nn
 
 from worldmodel.errors import UserError
 
-PIECE = 32  # pixels to the side of a piece, at most
-SMALL = 4  # pixels to the side of what counts as one when pictures are compared
-LIKE_IT = 64  # pictures that count as of the same kind of level
 QUALITY = 95  # of the pictures as they are kept, of 100: WebP and JPEG of that size harm KID
+SMALL, COARSE = 4, 8  # pixels to the side of what counts as one where pictures are compared
+PIECE, PIECES = 8, 256  # pixels to the side of a piece of a level, and how many tell what it is
+LIKE_IT = 12  # pictures that count as of the same kind of level
+SEAM, FARTHER = 24, 0.3  # pixels from what is not known that must fit, and what others count
+FITS = 0.3  # mean square difference, all colours together: what is farther is dreamed instead
+KIND = 0.6  # what a piece's distance counts beside differences, squared
+PLAIN = 0.02  # what steps of colour count: of what fits alike, the plainest is recalled
+UNSEEN = 0.06  # what counts that nobody has seen it, and it was guessed from what is near it
+CANDIDATES = 8  # places that are looked at closely
+REACH = 4  # pixels around them
+DREAMS = 32  # of which it is remembered what is like them: some 5 MB each
+TOGETHER = 64  # pictures whose pieces are compared at once
+NOWHERE = 1e4  # what a place outside of a picture counts
+
+
+class Alike(NamedTuple):
+    """Pictures like an opening, made to be searched."""
+
+    pictures: list[Tensor]  # [k], uint8 [4 H' W']; the last channel is 255 where it was seen
+    apart: Tensor  # [k], how unlike it they are, from 0 on
+    coarse: (
+        Tensor  # [4k 5 h w], each from four places on: colours, their square, what is said against
+    )
 
 
 class Exemplars(nn.Module):
-    """`count` pictures that are `size` bytes; they are decoded once, which takes seconds."""
+    """`count` pictures that are `size` bytes; those like an opening are decoded when it is met."""
 
     encoded: Tensor  # uint8 [size], AVIF files one after the other
     ends: Tensor  # int64 [n], where each of them ends
+    pieces: Tensor  # uint8 [n g d], of each, as far as they are compared with an opening's
 
     def __init__(self, count: int, size: int) -> None:
         super().__init__()
+        numbers = 3 * (PIECE // SMALL) ** 2
         self.register_buffer("encoded", torch.zeros(size, dtype=torch.uint8))
         self.register_buffer("ends", torch.zeros(count, dtype=torch.int64))
-        self._found: tuple[Tensor, Tensor, Tensor] | None = None
+        self.register_buffer("pieces", torch.zeros(count, PIECES, numbers, dtype=torch.uint8))
+        self._alike: OrderedDict[int, Alike] = OrderedDict()
 
     @property
     def sizes(self) -> tuple[int, int]:
         """What it was made with: `count` and `size`."""
         return len(self.ends), len(self.encoded)
 
-    def alike(self, opening: Tensor) -> Tensor:
-        """Which pictures [k] show a level like an `opening` [3 H W]: by how near the nearest of
+    def recalled(self, picture: Tensor, known: Tensor, opening: Tensor) -> tuple[Tensor, float]:
+        """Of pictures of a level like an `opening` [3 H W] the part [3 H W] that goes on best from
+        a `picture` [3 H W] of which so much is `known` [1 H W]; and how far it is from what is
+        known: the mean square difference, all colours together."""
+        alike = self.alike(opening)
+        coarse = F.avg_pool2d(known, COARSE)
+        seam = F.max_pool2d(1 - coarse[None], 2 * (SEAM // COARSE) + 1, 1, SEAM // COARSE)[0]
+        weight = coarse * torch.where(seam > 0, 1.0, FARTHER)
+        weight = weight / weight.sum().clamp_min(1e-6)
+        small = F.avg_pool2d(picture * known, COARSE) / coarse.clamp_min(1e-6)
+        unknown = (1 - coarse) / (1 - coarse).sum().clamp_min(1e-6)
+        kernel = torch.cat([-2 * weight * small, weight, unknown])
+        off = F.conv2d(alike.coarse, kernel[None])[:, 0]  # [4k h w]
+        off = off + KIND * alike.apart.repeat_interleave(4)[:, None, None]
+        least = off.flatten().topk(min(CANDIDATES, off.numel()), largest=False).indices
+        fine = F.interpolate(weight[None], scale_factor=COARSE // 2)[0]
+        fine, half, found = fine / fine.sum(), F.avg_pool2d(picture, 2), []
+        for each, y, x in torch.stack(torch.unravel_index(least, off.shape), dim=1).tolist():
+            i, (down, aside) = each // 4, divmod(each % 4, 2)
+            at = COARSE * y + SMALL * down, COARSE * x + SMALL * aside
+            apart, at = self._closely(alike.pictures[i], at, half, fine, ((0, 0),))
+            there = alike.coarse[each, 4, y : y + coarse.shape[1], x : x + coarse.shape[2]]
+            against = float((there * unknown[0]).sum() + KIND * alike.apart[i])
+            found.append((apart + against, i, at))
+        _, i, at = min(found)
+        steps = tuple(product((0, 1), (0, 1)))
+        apart, (y, x) = self._closely(alike.pictures[i], at, half, fine, steps)
+        recorded, (height, width) = alike.pictures[i], picture.shape[1:]
+        return recorded[:3, y : y + height, x : x + width].float() / 255, apart
+
+    def _closely(
+        self,
+        recorded: Tensor,
+        at: tuple[int, int],
+        half: Tensor,
+        weight: Tensor,
+        steps: tuple[tuple[int, int], ...],
+    ) -> tuple[float, tuple[int, int]]:
+        """The least difference of a picture of half the size [3 H/2 W/2] from a `recorded` one
+        [4 H' W'] near its place `at`, places counting by their `weight` [1 H/2 W/2]; and where that
+        is. Tried are places two pixels apart, begun at each of `steps`."""
+        height, width = (2 * n for n in half.shape[1:])
+        y, x = (
+            min(max(start - REACH, 0), size - length)
+            for start, size, length in zip(at, recorded.shape[1:], (height, width), strict=True)
+        )
+        part = recorded[:3, y : y + height + 2 * REACH, x : x + width + 2 * REACH].float() / 255
+        found = []
+        for down, aside in steps:
+            there = F.avg_pool2d(part[:, down:, aside:], 2)
+            if there.shape[1] < half.shape[1] or there.shape[2] < half.shape[2]:
+                continue  # the picture ends here
+            views = there.unfold(1, half.shape[1], 1).unfold(2, half.shape[2], 1)
+            off = (views - half[:, None, None]).square().sum(dim=0).mul(weight).sum(dim=(2, 3))
+            least = int(off.argmin())
+            rows, columns = divmod(least, off.shape[1])
+            found.append(
+                (float(off.flatten()[least]), (y + 2 * rows + down, x + 2 * columns + aside))
+            )
+        return min(found)
+
+    def alike(self, opening: Tensor) -> Alike:
+        """The pictures of a level like an `opening` [3 H W], remembered: by how near the nearest of
         their pieces is to each of its own, in the mean."""
-        _, pieces, squares = self.decoded()
-        own = small_pieces(opening[None])[0]
-        product = (own @ pieces.flatten(0, 1).T).unflatten(1, squares.shape)  # [g n g]
-        nearest = (squares - 2 * product).amin(dim=2) + own.square().sum(dim=-1, keepdim=True)
-        apart = nearest.clamp_min(0).sqrt().mean(dim=0)
-        return apart.topk(min(LIKE_IT, len(apart)), largest=False).indices
-
-    def nearest(self, rows: Tensor, picture: Tensor) -> Tensor:
-        """Of the pictures `rows` [k] the one that is most like a `picture` [3 H W], [3 H W]."""
-        pictures, pieces, _ = self.decoded()
-        apart = (pieces[rows] - small_pieces(picture[None])).square().sum(dim=(1, 2))
-        return pictures[rows[apart.argmin()]].float() / 255
-
-    def decoded(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures uint8 [n 3 H W], their small pieces [n g d] and the squares of these [n g]."""
-        if self._found is None:
-            files = np.split(self.encoded.cpu().numpy(), self.ends[:-1].tolist())
+        key = hash(opening.cpu().numpy().tobytes())
+        if key not in self._alike:
+            own, parts = 255 * pieces_of(opening), self.pieces.split(TOGETHER)
+            near = [torch.cdist(own, part.float()).amin(dim=2) for part in parts]
+            apart = torch.cat(near).mean(dim=1) / 255
+            least = apart.topk(min(LIKE_IT, len(apart)), largest=False)
             with ThreadPoolExecutor() as pool:
-                found = torch.as_tensor(np.stack(list(pool.map(_frame_of, files))))
-            found = found.movedim(-1, 1).contiguous().to(self.encoded.device)
-            pieces = torch.cat([small_pieces(part.float() / 255) for part in found.split(256)])
-            self._found = found, pieces, pieces.square().sum(dim=-1)
-        return self._found
+                pictures = list(pool.map(self.picture, least.indices.tolist()))
+            gaps = least.values - least.values[0]
+            self._alike[key] = Alike(pictures, gaps, coarse_of(pictures))
+            if len(self._alike) > DREAMS:
+                self._alike.popitem(last=False)
+        self._alike.move_to_end(key)
+        return self._alike[key]
+
+    def picture(self, row: int) -> Tensor:
+        """One of them, uint8 [4 H' W']. Raises UserError if it is damaged."""
+        with self._opened(row) as picture:
+            found = np.array(picture.convert("RGBA"))
+        return torch.as_tensor(found).movedim(-1, 0).contiguous().to(self.encoded.device)
+
+    def check(self) -> None:
+        """Raise UserError unless all can be opened; they are not decoded."""
+        for row in range(len(self.ends)):
+            self._opened(row).close()
+
+    def _opened(self, row: int) -> Image.Image:
+        begin = int(self.ends[row - 1]) if row else 0
+        file = self.encoded[begin : int(self.ends[row])].cpu().numpy().tobytes()
+        try:
+            return Image.open(BytesIO(file))
+        except OSError as error:
+            raise UserError(
+                "an exemplar of an outpainter is damaged, or this Pillow reads no AVIF "
+                f"({error}); copy the checkpoint again, or install a newer Pillow"
+            ) from None
 
 
-def of_frames(frames: np.ndarray) -> Exemplars:
-    """Exemplars that are these frames uint8 [n H W 3]."""
-    files = []
-    for frame in frames:
+def coarse_of(pictures: list[Tensor]) -> Tensor:
+    """What `Alike.coarse` is, of these pictures [4 H' W']."""
+    found = []
+    for picture in pictures:
+        small = F.avg_pool2d(picture.float() / 255, SMALL)
+        small, seen = small[:3], small[3:]
+        aside, down = F.pad(small.diff(dim=2), (0, 1)), F.pad(small.diff(dim=1), (0, 0, 0, 1))
+        steps = (aside.abs() + down.abs()).sum(dim=0, keepdim=True)
+        whole = torch.cat([small, PLAIN * steps + UNSEEN * (1 - seen)])
+        for y, x in product((0, 1), (0, 1)):
+            part = F.avg_pool2d(whole[:, y:, x:], COARSE // SMALL)
+            square = part[:3].square().sum(dim=0, keepdim=True)
+            found.append(torch.cat([part[:3], square, part[3:]]))
+    height, width = (max(each.shape[i] for each in found) for i in (1, 2))
+    together = found[0].new_zeros(len(found), 5, height, width)
+    together[:, 3:] = NOWHERE
+    for place, each in zip(together, found, strict=True):
+        place[:, : each.shape[1], : each.shape[2]] = each
+    return together
+
+
+def of_pictures(pictures: list[np.ndarray]) -> Exemplars:
+    """Exemplars that are these pictures uint8 [H' W' 4]; the last channel says what was seen."""
+    files, pieces = [], []
+    for picture in pictures:
+        colours = torch.as_tensor(picture[..., :3]).movedim(-1, 0)
+        pieces.append(evenly(pieces_of(colours.float())).round().to(torch.uint8))
         file = BytesIO()
-        Image.fromarray(frame).save(file, "AVIF", quality=QUALITY, subsampling="4:4:4")
+        Image.fromarray(picture).save(file, "AVIF", quality=QUALITY, subsampling="4:4:4")
         files.append(np.frombuffer(file.getvalue(), np.uint8))
     ends = np.cumsum([len(file) for file in files])
     found = Exemplars(len(files), int(ends[-1]))
     found.encoded.copy_(torch.as_tensor(np.concatenate(files)))
     found.ends.copy_(torch.as_tensor(ends))
+    found.pieces.copy_(torch.stack(pieces))
     return found
 
 
-def small_pieces(pictures: Tensor) -> Tensor:
-    """Pictures [n 3 H W] as small pieces [n g d]."""
-    side = piece_of(pictures) // SMALL
-    small = F.avg_pool2d(pictures, SMALL)
-    return rearrange(small, "n c (h p) (w q) -> n (h w) (c p q)", p=side, q=side)
+def pieces_of(picture: Tensor) -> Tensor:
+    """A picture [3 H' W'] as small pieces [g d]."""
+    side = PIECE // SMALL
+    small = F.avg_pool2d(picture, SMALL)
+    height, width = (n // side * side for n in small.shape[1:])
+    small = small[:, :height, :width]
+    return rearrange(small, "c (h p) (w q) -> (h w) (c p q)", p=side, q=side)
 
 
-def piece_of(pictures: Tensor) -> int:
-    """Pixels to the side of a piece of pictures [... H W]: pieces fill them."""
-    return math.gcd(*pictures.shape[-2:], PIECE)
-
-
-def _frame_of(file: np.ndarray) -> np.ndarray:
-    """A frame [H W 3] of an AVIF file uint8 [size]. Raises UserError."""
-    try:
-        return np.asarray(Image.open(BytesIO(file.tobytes())).convert("RGB"))
-    except OSError as error:
-        raise UserError(
-            f"an exemplar of an outpainter is damaged, or this Pillow reads no AVIF ({error}); "
-            "copy the checkpoint again, or install a newer Pillow"
-        ) from None
+def evenly(pieces: Tensor) -> Tensor:
+    """`PIECES` of some pieces [g d], evenly drawn."""
+    rows = torch.linspace(0, len(pieces) - 1, PIECES, device=pieces.device).round().long()
+    return pieces[rows]

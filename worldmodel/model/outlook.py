@@ -3,19 +3,16 @@
 The picture lies in the middle of a larger whole (worldmodel.model.offscreen). Where a strip beside
 one of its edges is not known, a window of the picture's size is pushed out over that edge by half
 of it, and an outpainter dreams what of it nobody has seen. From then on that is known, and moves
-and comes into view like what the player has left behind. If the outpainter has exemplars, what it
-has dreamed half-way is replaced by the recorded picture most like that, but for what lies next to
-what is known and goes on from it; the last looks fit both together, and what they end in takes its
-fine texture from the same picture.
+and comes into view like what the player has left behind. If the outpainter has exemplars, and one
+of them goes on well from what is known, it is recalled, and nothing has to be dreamed.
 Shapes: b players, k of them, n latents of a frame, c latent channels, H W pixels of the picture,
 H' W' of the whole.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from worldmodel.model.detail import with_detail
+from worldmodel.model.exemplars import FITS
 from worldmodel.model.offscreen import Margin
 from worldmodel.model.outpainter import Outpainter, noised_again
 from worldmodel.model.tokenizer import PATCH, Tokenizer
@@ -73,37 +70,27 @@ class Outlook:
         return torch.stack(list(known), dim=1)
 
     def paint(self, windows: Tensor, noise: Tensor, opening: Tensor) -> Tensor:
-        """Windows [k 4 H W] with all that is not known dreamed from noise [k n c], in dreams that
-        began with the opening [k 3 H W]."""
+        """Windows [k 4 H W] with all that is not known recalled, or else dreamed from noise
+        [k n c], in dreams that began with the opening [k 3 H W]."""
         pictures, known = windows[:, :3], (windows[:, 3:] > 0).float()
+        found, exemplars = pictures.clone(), self.outpainter.exemplars
+        new = list(range(len(windows)))
+        for i in new.copy() if exemplars else ():
+            recalled, off = exemplars.recalled(pictures[i], known[i], opening[i])
+            if off <= FITS:
+                found[i] = recalled
+                new.remove(i)
+        if new:
+            found[new] = self._dreamed(pictures[new], known[new], noise[new], opening[new])
+        return torch.cat([torch.where(known > 0, pictures, found), torch.ones_like(known)], dim=1)
+
+    def _dreamed(self, pictures: Tensor, known: Tensor, noise: Tensor, opening: Tensor) -> Tensor:
+        """Pictures [k 3 H W], of which pixels [k 1 H W] are known, as they are dreamed."""
         start, share = self.outpainter.begun(self.tokenizer, pictures, known)
         opened = self.outpainter.opened(self.tokenizer, opening)
-        exemplars = self.outpainter.exemplars
-        alike = [exemplars.alike(each) for each in opening] if exemplars else []
         z, looks, guided = noise, self.outpainter.config.looks, self.outpainter.config.guidance > 1
         for i in range(looks):
             look = self.outpainter.guided if guided and i / looks <= GUIDED else self.outpainter
             clean = look(z, z.new_full((len(z),), i / looks), start, share, *opened)
-            if exemplars and i == max(0, min(looks // 2, looks - 2)):
-                dreamed = torch.where(known > 0, pictures, self._decoded(clean))
-                pairs = zip(alike, dreamed, strict=True)
-                recalled = torch.stack([exemplars.nearest(*pair) for pair in pairs])
-                there, _ = self.outpainter.begun(self.tokenizer, recalled, torch.ones_like(known))
-                near = beside(share, self.tokenizer.config.grid)[..., None]
-                clean = there + near * (clean - there)
             z = noised_again(clean, noise, i + 1, looks)
-        dreamed = self._decoded(z)
-        if exemplars:
-            grid, everywhere = self.tokenizer.config.grid, torch.ones_like(share)
-            dreamed = with_detail(dreamed, recalled, everywhere, grid, steady=True)
-        return torch.cat([torch.where(known > 0, pictures, dreamed), torch.ones_like(known)], dim=1)
-
-    def _decoded(self, latents: Tensor) -> Tensor:
-        """Pictures [k 3 H W] of latents [k n c]."""
-        return self.tokenizer.pictures(self.tokenizer.clamp(latents)).float().clamp(0, 1)
-
-
-def beside(share: Tensor, grid: tuple[int, int]) -> Tensor:
-    """The share [k n] of latents' places that is known, of them or of those `NEAR` to them."""
-    cells = NEAR // PATCH
-    return F.max_pool2d(share.unflatten(1, (1, *grid)), 2 * cells + 1, 1, cells).flatten(1)
+        return self.tokenizer.pictures(self.tokenizer.clamp(z)).float().clamp(0, 1)

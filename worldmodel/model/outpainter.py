@@ -6,7 +6,7 @@ pushed aside by half its width and dreams the empty half as one, off-screen
 (worldmodel.model.offscreen). It learns from single frames, of which it is shown a part. What it
 has dreamed is all that it sees of a level after a while, and colours would drift from window to
 window; so it may also be shown the picture that the dream began with, which stays real. And it may
-have recorded pictures to recall textures from (worldmodel.model.exemplars), as Outlook does for it.
+have recorded pictures (worldmodel.model.exemplars), from which Outlook recalls what fits instead.
 Shapes: b batch, n latents of a frame, c latent channels, h w latent grid, d width, s tokens,
 l blocks, k heads, e head size, f features of the convolutional stem, H W pixels.
 """

@@ -1,11 +1,13 @@
 """Scrolling: a level that passes by a player who stays on the screen moves as one piece.
 
 A network's flow is nearly that of one piece, but bends a little, and after fifty frames floors
-slope and walls lean. So all of it that is near the way of the whole goes that way. And what moves
-as one piece need not be sampled anew at every frame, which blurs it: it is kept as it was first
-seen, moved by whole pixels with the off-screen memory (worldmodel.model.offscreen) that it lies in
-the middle of, and sampled once to be shown. The player's figure is a layer of its own
-(worldmodel.model.figure), and held by what it cannot pass (worldmodel.model.contact).
+slope and walls lean; and where it does not know whether the player has left the ground, one part of
+a wall rises and another stays. So all of it goes one way, and what moves by itself is the
+transformer's to dream. What moves as one piece need not be sampled anew at every frame, which blurs
+it: it is kept as it was first seen, moved by whole pixels with the off-screen memory
+(worldmodel.model.offscreen) that it lies in the middle of, and sampled once to be shown. The
+player's figure is a layer of its own (worldmodel.model.figure), and held by what it cannot pass
+(worldmodel.model.contact).
 Shapes: b pictures, H W pixels, H' W' of the whole, h' w' flow vectors.
 """
 
@@ -21,8 +23,6 @@ from worldmodel.model.detail import other, sampled_sharply, with_detail
 from worldmodel.model.offscreen import Margin
 from worldmodel.model.tokenizer import PATCH
 from worldmodel.model.warp import centres, enlarged, sources
-
-NEAR, SHARE = 2.0, 0.4  # pixels, and of the way, within which a flow is that of the whole
 
 
 class Scrolled(NamedTuple):
@@ -76,10 +76,10 @@ def renewed(kept: Tensor, picture: Tensor, late: Tensor, near: Tensor) -> Tensor
 
 
 def as_one(flow: Tensor, picture: Tensor, clear: Tensor) -> tuple[Tensor, Tensor]:
-    """A flow [b 2 h' w'] that is the way of the whole where it is near that, and this way [b 2] in
-    pixels: the median, in x and in y, over places that tell. A stripe that is pushed along itself
-    seems to stand still, so a place counts by the square of how much the `picture` [b 3 H W]
-    changes there in that direction, where nothing hides it (`clear` [1 1 H W])."""
+    """A flow [b 2 h' w'] as the way of the whole, everywhere, and this way [b 2] in pixels: the
+    median, in x and in y, over places that tell. A stripe that is pushed along itself seems to
+    stand still, so a place counts by the square of how much the `picture` [b 3 H W] changes there
+    in that direction, where nothing hides it (`clear` [1 1 H W])."""
     height, width = picture.shape[-2:]
     half = flow.new_tensor([width / 2, height / 2]).view(1, 2, 1, 1)
     aside = F.pad(picture[:, :3, :, 1:] - picture[:, :3, :, :-1], (0, 1))
@@ -91,10 +91,7 @@ def as_one(flow: Tensor, picture: Tensor, clear: Tensor) -> tuple[Tensor, Tensor
     share = tells.gather(2, order).cumsum(dim=-1)
     middle = (share < share[..., -1:] / 2).sum(dim=-1, keepdim=True)
     way = ways.gather(2, middle)[..., None]
-    near = NEAR + SHARE * way.norm(dim=1, keepdim=True)
-    apart = (pixels - way).norm(dim=1, keepdim=True) / near
-    own = (2 * apart - 1.5).clamp(0, 1)  # from three quarters to five quarters of what is near
-    return (way + own * (pixels - way)) / half, way[..., 0, 0]
+    return (way / half).expand_as(flow), way[..., 0, 0]
 
 
 def seen_anew(whole: Tensor, stays: Tensor, margin: Margin) -> Tensor:

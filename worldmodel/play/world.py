@@ -64,7 +64,7 @@ def load_world(folder: Path, device: str, speed: str) -> World:
         trained=checkpoint.step,
     )
     if world.outpainter and world.outpainter.exemplars:
-        world.outpainter.exemplars.decoded()  # not in the middle of play
+        world.outpainter.exemplars.check()  # not in the middle of play
     start = world.scenes[0] if world.scenes else blank(size, config.controls.size)
     return replace(world, speed=choose(world.networks, speed, context_of(world, start)))
 
