@@ -125,9 +125,13 @@ def test_an_outpainter_is_saved_and_read_with_them(exemplars, tmp_path, capsys):
     assert torch.equal(plain.patch.weight, painter.patch.weight)
 
 
-def test_a_damaged_one_is_a_sentence(exemplars):
-    exemplars.encoded.zero_()
-    for meet in (exemplars.check, lambda: exemplars.alike(torch.rand(3, *SIZE))):
+@pytest.mark.parametrize("kept", [0, 400])  # bytes of each that are left
+def test_a_damaged_one_is_a_sentence(levels, kept):
+    exemplars = of_pictures(levels)
+    for begin, end in zip([0, *exemplars.ends[:-1]], exemplars.ends, strict=True):
+        exemplars.encoded[begin + kept : end] = 0
+    meets = [lambda: exemplars.alike(torch.rand(3, *SIZE))]
+    for meet in meets + ([exemplars.check] if kept == 0 else []):
         with pytest.raises(UserError, match="exemplar of an outpainter is damaged"):
             meet()
 

@@ -89,6 +89,14 @@ def test_what_nobody_has_seen_is_what_was_seen_beside_it(level, clear):
         assert np.array_equal(found[row, 24:72, :3], level[0, :48])
 
 
+def test_a_way_that_leads_out_of_all_that_is_there_fits_nowhere(level, clear):
+    """And the frame is looked for elsewhere."""
+    frames, ways = seen(level, run(10, 91))
+    ways[6], ways[9] = (900, -900), (-1800, 1800)
+    (canvas,) = panoramas(frames, ways, clear)
+    assert recorded(canvas.panorama()).shape[:2] == (32, 80 + 48)
+
+
 def test_a_standing_picture_is_kept_too(level, clear):
     (canvas,) = panoramas(*seen(level, [(10, 10)] * 5), clear)
     assert recorded(canvas.panorama()).shape[:2] == SIZE

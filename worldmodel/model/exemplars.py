@@ -47,9 +47,7 @@ class Alike(NamedTuple):
 
     pictures: list[Tensor]  # [k], uint8 [4 H' W']; the last channel is 255 where it was seen
     apart: Tensor  # [k], how unlike it they are, from 0 on
-    coarse: (
-        Tensor  # [4k 5 h w], each from four places on: colours, their square, what is said against
-    )
+    coarse: Tensor  # [4k 5 h w], begun at four places: colours, their square, what is against it
 
 
 class Exemplars(nn.Module):
@@ -153,25 +151,32 @@ class Exemplars(nn.Module):
 
     def picture(self, row: int) -> Tensor:
         """One of them, uint8 [4 H' W']. Raises UserError if it is damaged."""
-        with self._opened(row) as picture:
-            found = np.array(picture.convert("RGBA"))
+        try:
+            with self._opened(row) as picture:
+                found = np.array(picture.convert("RGBA"))
+        except (OSError, RuntimeError) as error:  # Pillow tells it so or so
+            raise _damaged(error) from None
         return torch.as_tensor(found).movedim(-1, 0).contiguous().to(self.encoded.device)
 
     def check(self) -> None:
         """Raise UserError unless all can be opened; they are not decoded."""
-        for row in range(len(self.ends)):
-            self._opened(row).close()
+        try:
+            for row in range(len(self.ends)):
+                self._opened(row).close()
+        except OSError as error:
+            raise _damaged(error) from None
 
     def _opened(self, row: int) -> Image.Image:
         begin = int(self.ends[row - 1]) if row else 0
         file = self.encoded[begin : int(self.ends[row])].cpu().numpy().tobytes()
-        try:
-            return Image.open(BytesIO(file))
-        except OSError as error:
-            raise UserError(
-                "an exemplar of an outpainter is damaged, or this Pillow reads no AVIF "
-                f"({error}); copy the checkpoint again, or install a newer Pillow"
-            ) from None
+        return Image.open(BytesIO(file))
+
+
+def _damaged(error: Exception) -> UserError:
+    return UserError(
+        f"an exemplar of an outpainter is damaged, or this Pillow reads no AVIF ({error}); "
+        "copy the checkpoint again, or install a newer Pillow"
+    )
 
 
 def coarse_of(pictures: list[Tensor]) -> Tensor:

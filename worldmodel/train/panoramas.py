@@ -11,8 +11,8 @@ Shapes: t frames, H W pixels of a frame, H' W' of a panorama.
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
+import torch
 
 STEP, PATIENCE = 12, 8  # pixels, and frames, after which a picture is put in place
 REACH = 3  # pixels by which the way that is measured may be off
@@ -49,8 +49,10 @@ class Canvas:
     def near(self, frame: np.ndarray, at: np.ndarray, reach: int) -> tuple[float, np.ndarray]:
         """How well a frame fits in at best (see `misfit`), within so many pixels of `at`, and
         where."""
-        size, corner = np.array(frame.shape[1::-1]), at - reach
-        ends = corner + size + 2 * reach, np.array(self.seen.shape[::-1])
+        size = np.array(frame.shape[1::-1])
+        whole = np.array(self.seen.shape[::-1])
+        corner = np.clip(at - reach, -size - 2 * reach, whole)  # a way may be measured anyhow
+        ends = corner + size + 2 * reach, whole
         first, last = np.clip(corner, 0, ends[1]), np.clip(ends[0], 0, ends[1])
         inside = slice(first[1], last[1]), slice(first[0], last[0])
         sides = tuple(zip(first - corner, ends[0] - last, strict=True))[::-1]
@@ -99,23 +101,25 @@ def misfit(
     """Root mean square difference of a frame [H W 3] from colours [H' W' 3], wherever it fits in:
     over places that are `clear` in it [H W] and `seen` there [H' W']; infinite where these are too
     few."""
-    clear = np.ascontiguousarray(clear, np.float32)
-    every, told = (np.repeat(x[..., None], 3, axis=2) for x in (clear, seen))
-    overlap = cv2.matchTemplate(seen, clear, cv2.TM_CCORR)
-    squares = (
-        cv2.matchTemplate(colours * colours, every, cv2.TM_CCORR)
-        - 2 * cv2.matchTemplate(colours, every * frame, cv2.TM_CCORR)
-        + cv2.matchTemplate(told, every * frame * frame, cv2.TM_CCORR)
-    )
-    enough = overlap >= ENOUGH * clear.sum()
+    clear = clear.astype(np.float32)
+    shown = frame * clear[..., None]
+    whole = np.dstack([np.square(colours).sum(axis=2), seen, colours])
+    part = np.dstack([clear, (shown * frame).sum(axis=2), -2 * shown])
+    whole, part = (torch.as_tensor(x).movedim(-1, 0) for x in (whole, part))
+    size = whole.shape[1:]
+    waves = torch.fft.rfft2(whole), torch.fft.rfft2(part, s=size).conj()
+    both = torch.stack([(waves[0] * waves[1]).sum(dim=0), waves[0][1] * waves[1][0]])
+    rows, columns = (n - m + 1 for n, m in zip(size, part.shape[1:], strict=True))
+    squares, overlap = torch.fft.irfft2(both, s=size)[:, :rows, :columns].numpy()
     found = np.sqrt(np.maximum(squares, 0) / np.maximum(3 * overlap, 1e-6))
-    return np.where(enough, found, np.inf)
+    return np.where(overlap >= ENOUGH * clear.sum(), found, np.inf)
 
 
 def smaller(picture: np.ndarray) -> np.ndarray:
-    """A picture of which `COARSE` pixels to the side are one."""
-    size = tuple(n // COARSE for n in picture.shape[1::-1])
-    return cv2.resize(picture.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    """A picture [H' W'] or [H' W' 3] of which `COARSE` pixels to the side are one."""
+    height, width = (n // COARSE for n in picture.shape[:2])
+    cut = picture[: COARSE * height, : COARSE * width].astype(np.float32)
+    return cut.reshape(height, COARSE, width, COARSE, *picture.shape[2:]).mean(axis=(1, 3))
 
 
 def panoramas(frames: Sequence[np.ndarray], ways: np.ndarray, clear: np.ndarray) -> list[Canvas]:
