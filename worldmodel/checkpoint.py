@@ -41,6 +41,7 @@ class PlayConfig:
     sampler: str = "euler"
     warm_start: float = 0.0
     rest: float = 0.0
+    finishing_look: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -165,21 +165,17 @@ DECODING = TrainConfig(
     steps=400, batch=12, learning_rate=3e-4, betas=(0.5, 0.95), warmup=10, ema=0.99,
     validate_every=100, picture_every=200, save_every=50,
 )  # fmt: skip
+FINISHING = TrainConfig(
+    steps=600, batch=8, learning_rate=3e-4, betas=(0.5, 0.95), warmup=50, ema=0.995
+)
+LIGHTENING = TrainConfig(
+    steps=6000, batch=16, learning_rate=2e-3, betas=(0.9, 0.95), warmup=50, decay=0.4, ema=0.995,
+    bf16=False, validate_every=500, picture_every=1000, save_every=200,
+)  # fmt: skip
 
 PRESETS: dict[str, Callable[[], Preset]] = {
     make.__name__: make for make in (nano, cpu, small, base, large)
 }
-
-
-# of what learns from pictures alone
-TOUCHING = TrainConfig(
-    steps=3000, batch=96, learning_rate=2e-3, warmup=50, decay=0.4, ema=0.99, bf16=False,
-    validate_every=1000, picture_every=1000,
-)  # fmt: skip
-# of stages that go on from a finished world
-FINISHING = TrainConfig(
-    steps=600, batch=8, learning_rate=3e-4, betas=(0.5, 0.95), warmup=50, ema=0.995
-)
 
 
 def preset_named(name: str) -> Preset:

@@ -21,7 +21,7 @@ class Adder:
         wanted = controls[:, :, :1, None].nan_to_num(-1.0)
         return (wanted + sum(cache, torch.zeros(()))).expand_as(latents)
 
-    def commit(self, latent, tau, controls, cache, carried, picture):
+    def commit(self, latent, tau, controls, cache, carried, picture, finishing_look):
         self.carried.append(carried)
         self.pictures.append(picture)
         self.commits.append((latent.clone(), tau.clone(), controls.clone()))

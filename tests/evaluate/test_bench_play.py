@@ -1,12 +1,16 @@
 """The bench: its figures hang together, on a tiny world."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import tiny
+import torch
 from play.playing import save_world
+from torch.utils.flop_counter import FlopCounterMode
 
 from worldmodel.errors import UserError
+from worldmodel.evaluate import flops
 from worldmodel.evaluate.bench import play
 from worldmodel.evaluate.bench.machine import milliseconds, peak_memory, rate
 from worldmodel.evaluate.bench.play import (
@@ -17,6 +21,7 @@ from worldmodel.evaluate.bench.play import (
 )
 from worldmodel.evaluate.bench.report import print_report
 from worldmodel.evaluate.flops import frame_flops
+from worldmodel.model.tokenizer import Tokenizer
 from worldmodel.play.engine import load_engine
 from worldmodel.play.scene import blank
 
@@ -29,10 +34,20 @@ def folder(request, tmp_path_factory):
     return save_world(where, moving=request.param == "moving")
 
 
-def test_the_formula_and_the_counter_agree(folder):
+@pytest.mark.parametrize("finishing_look", [True, False])
+def test_the_formula_and_the_counter_agree(folder, finishing_look):
     engine = load_engine(folder, speed="plain")
+    engine.settings = replace(engine.settings, finishing_look=finishing_look)
     counted = flops_counted(engine, blank(engine.size, engine.controls.size))
     assert sum(flops_by_formula(engine).values()) == pytest.approx(counted, rel=0.01)
+
+
+def test_the_formula_counts_the_operations_of_separable_blocks():
+    sizes = replace(tiny.TOKENIZER, separable=3)
+    network, frame = Tokenizer(sizes), torch.rand(1, 3, sizes.height, sizes.width)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(frame, torch.zeros(1))
+    assert counter.get_total_flops() == flops.encoder(sizes) + flops.decoder(sizes)
 
 
 def test_twice_the_steps_are_twice_the_looks():

@@ -49,6 +49,31 @@ def test_each_frame_is_the_uncached_one_also_after_the_ring_has_wrapped(network)
         network.commit(*frame, cache)
 
 
+def test_without_a_finishing_look_a_frame_is_remembered_as_its_last_look_saw_it(network):
+    """By two roads: looked at and kept, and committed as noisy as it was looked at."""
+    latents, tau, controls = clip(frames=4)
+    before = latents[:, :3], tau[:, :3], controls[:, :3]
+    kept, told = (commit_all(network, network.empty_cache(2), *before) for _ in range(2))
+    noisy, level = torch.randn_like(latents[:, 3]), torch.full_like(tau[:, 3], 0.85)
+    with torch.no_grad():
+        look(network, kept, noisy, level, controls[:, 3])
+        network.commit(latents[:, 3], tau[:, 3], controls[:, 3], kept, finishing_look=False)
+        network.commit(noisy, level, controls[:, 3], told)
+    for name in ("keys", "values"):
+        torch.testing.assert_close(*(fields(each.memory)[name] for each in (kept, told)))
+    assert torch.equal(kept.memory.latent, latents[:, 3])  # the frame itself is the finished one
+    assert kept.looked is None  # for the next frame another look has to come
+
+
+def test_a_frame_without_a_look_is_looked_at_to_be_remembered(network):
+    latents, tau, controls = clip(frames=2)
+    finished, plain = network.empty_cache(2), network.empty_cache(2)
+    frame = latents[:, 0], tau[:, 0], controls[:, 0]
+    network.commit(*frame, finished, finishing_look=False)
+    network.commit(*frame, plain)
+    assert torch.equal(finished.memory.keys, plain.memory.keys)
+
+
 def test_a_frame_noisier_than_it_was_committed_is_the_uncached_one_too(network):
     latents, tau, controls = clip(frames=9)
     cache = commit_all(network, network.empty_cache(2), latents[:, :8], tau[:, :8], controls[:, :8])

@@ -1,9 +1,12 @@
 """Detail: kept where it was seen and agrees with what is dreamed, and through many small moves."""
 
+import pytest
 import torch
+import torch.nn.functional as F
 
-from worldmodel.model.detail import sampled_sharply, with_detail
-from worldmodel.model.warp import centres, sampled
+from worldmodel.model.detail import nudged, sampled_sharply, with_detail
+from worldmodel.model.warp import centres, sampled, shrunk
+from worldmodel.play.graph import trace
 
 GRID, SIZE = (2, 3), (16, 24)
 
@@ -64,3 +67,44 @@ def test_waves_outlive_many_half_pixel_moves():
     inside = (..., slice(8, 32))
     kept = [float(x[inside].std() / wave[inside].std()) for x in (linear, sharp)]
     assert kept[0] < 0.1 and 0.7 < kept[1] <= 1.01
+
+
+@pytest.mark.parametrize("by", [(0.0, 0.0), (0.5, 0.0), (0.0, -0.31), (-0.5, 0.2), (1.0, -1.0)])
+def test_what_goes_one_way_is_sampled_as_a_matrix_product_too(by):
+    """By two roads, edges too: at once, and first along rows and then along columns."""
+    pictures, by = torch.rand(2, 3, 16, 48), torch.tensor([by, by[::-1]])
+    half, in_turn = torch.tensor([24.0, 8.0]), pictures
+    for axis in torch.eye(2):
+        at = centres(16, 48) + (axis * by / half)[..., None, None]
+        in_turn = sampled_sharply(in_turn, at)
+    found = nudged(pictures, by)
+    torch.testing.assert_close(found, in_turn, atol=0.03, rtol=0)  # each turn clamps to 0..1
+    inner = (pictures - 0.5) / 4 + 0.5  # where none has to
+    torch.testing.assert_close((nudged(inner, by) - 0.5) * 4 + 0.5, nudged_freely(pictures, by))
+
+
+def nudged_freely(pictures, by):
+    """By its definition: each pixel from the sixteen around the place that it comes from."""
+    pad, out = F.pad(pictures, (3, 3, 3, 3), mode="replicate"), torch.zeros_like(pictures)
+    for b, (right, down) in enumerate(by.tolist()):
+        for y in range(-3, 4):
+            for x in range(-3, 4):
+                part = pad[b, :, 3 + y : 19 + y, 3 + x : 51 + x]
+                out[b] += kernel(y - down) * kernel(x - right) * part
+    return out
+
+
+def kernel(far):
+    """Catmull and Rom's (Keys 1981, a = -1/2)."""
+    far = abs(far)
+    if far < 1:
+        return 1.5 * far**3 - 2.5 * far**2 + 1
+    return -0.5 * far**3 + 2.5 * far**2 - 4 * far + 2 if far < 2 else 0.0
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+def test_a_part_of_a_picture_shrinks_to_its_mean_in_a_graph_too():
+    pictures = torch.rand(2, 3, 16, 48)
+    traced = trace(lambda x: (shrunk(x, (2, 6)),), [pictures])
+    torch.testing.assert_close(traced(pictures)[0], F.avg_pool2d(pictures, 8))
+    torch.testing.assert_close(shrunk(pictures, (2, 6)), F.avg_pool2d(pictures, 8))

@@ -100,6 +100,21 @@ def test_what_is_alike_has_pieces_like_all_of_an_opening(exemplars, levels, monk
     torch.testing.assert_close(found.apart, torch.tensor(gaps), rtol=0, atol=2e-3)
 
 
+def test_sums_over_windows_are_the_same_by_frequencies_and_one_by_one():
+    """Pictures of other sizes: one that is too small for a window has none."""
+    pictures = [torch.tensor(level(s, 32 + 8 * s, 96)).movedim(-1, 0) for s in range(3)]
+    coarse, sizes = module.coarse_of(pictures)
+    alike = module.Alike(pictures, torch.zeros(3), coarse, torch.fft.rfft2(coarse), sizes)
+    kernel = torch.randn(5, 5, 6)
+    found = module.sums_at(alike, kernel)
+    for sums, picture, (height, width) in zip(found, coarse, sizes.tolist(), strict=True):
+        places = [(y, x) for y in range(height - 4) for x in range(width - 5)]
+        for y, x in places:
+            by_one = float((picture[:, y : y + 5, x : x + 6] * kernel).sum())
+            assert float(sums[y, x]) == pytest.approx(by_one, abs=1e-4)
+        assert (sums == module.NOWHERE).sum() == sums.numel() - len(places)
+
+
 def test_what_is_like_an_opening_is_told_once_a_dream(exemplars, monkeypatch):
     openings = [torch.rand(3, *SIZE) for _ in range(3)]
     found = [exemplars.alike(each) for each in openings]

@@ -11,7 +11,7 @@ from worldmodel.model.scrolling import as_one, renewed, scrolled, seen_anew
 
 SIZE, MARGIN, WINDOW = (16, 48), (8, 16), (2, 14, 12, 20)
 FIGURE = (..., slice(4, 12), slice(20, 28))
-STILL = torch.zeros(1, 2, 1, 1), torch.zeros(1, 1, *SIZE)  # no lag, no figure
+STILL = torch.zeros(1, 2), torch.zeros(1, 1, *SIZE)  # no lag, no figure
 HALF = torch.tensor([24.0, 8.0]).view(1, 2, 1, 1)
 
 

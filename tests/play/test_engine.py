@@ -183,9 +183,11 @@ def test_context_noise_is_remembered_and_labelled_but_not_shown(engine):
     torch.testing.assert_close(twin.cache.memory.latent[0], expected)
 
 
-def test_players_of_one_batch_see_what_they_would_see_alone(either):
+@pytest.mark.parametrize("finishing_look", [True, False])
+def test_players_of_one_batch_see_what_they_would_see_alone(either, finishing_look):
     """Different scenes, ages and settings; frames may differ by a rounding, one grey level."""
     engine = either
+    set_to(engine, finishing_look=finishing_look)
     players = [engine, engine.fork(), Engine(engine.world), engine.fork()]
     players[2].reset(engine.scenes[1], seed=2)
     play(players[1], keys(3, seed=4))
@@ -301,6 +303,11 @@ def test_a_picture_rests_when_no_key_is_held_and_nothing_moves(loaded_moving):
         moves = 0.1
         frames = [engine.step(none) for _ in range(3)]
         assert np.array_equal(frames[0], frames[2])
+        set_to(engine, finishing_look=False)  # who rests is not looked at, and is all the same
+        other, past = engine.fork(), engine.cache.memory.keys
+        shown = step_together([engine, other], [none, held])
+        assert np.array_equal(shown[0], frames[2]) and not np.array_equal(shown[1], frames[2])
+        assert not torch.equal(engine.cache.memory.keys, past)
         moved = engine.step(held)
         assert not np.array_equal(moved, frames[2])
         moves = 5.0  # still sliding

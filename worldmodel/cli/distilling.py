@@ -17,7 +17,7 @@ from worldmodel.cli.options import (
     changed,
     chosen,
 )
-from worldmodel.cli.training import TRAIN
+from worldmodel.cli.training import TOKENIZER, TRAIN, add_start
 
 DISTIL = {
     "objective": "shortcut, consistency, reflow or self_forcing",
@@ -48,6 +48,12 @@ DECODER = {
     "crop": "pixels to a side that features and critic see",
     "rounds": "times that pictures are moved, encoded and decoded before they are judged, at most",
 }
+LIGHTENING = {
+    "noise": "largest deviation of the noise on latents that the decoder is shown",
+    "perceptual": "weight of the distance of features",
+    "crop": "pixels to a side that features see",
+}
+LIGHTER = ("separable", "fine", "coarse", "encoder_blocks", "decoder_blocks")
 JUDGE = {
     "clips": "clips to judge on",
     "steps": "looks a frame; the world's own unless given",
@@ -94,6 +100,33 @@ def train_decoder(parser: ArgumentParser) -> Run:
             changed(DECODING, options, TRAIN),
         )
         train_decoder(options.data, options.checkpoint, options.run, config, decoder)
+
+    return run
+
+
+def train_lighter(parser: ArgumentParser) -> Run:
+    from worldmodel.model.tokenizer import TokenizerConfig
+    from worldmodel.presets import LIGHTENING as TRAINED
+    from worldmodel.train.lightening import SEPARABLE, train_lighter
+    from worldmodel.train.objectives.lightening import LighteningConfig
+
+    _add_stage(parser, "runs/lighter")
+    add_start(parser)
+    texts = {name: TOKENIZER[name] for name in LIGHTER}
+    usual = TokenizerConfig(separable=SEPARABLE)
+    add_changes(
+        parser.add_argument_group("sizes, the world's own unless given"), usual, texts, "usually "
+    )
+    _add_groups(
+        parser, {"objective": (LighteningConfig(), LIGHTENING), "training": (TRAINED, TRAIN)}
+    )
+
+    def run(options: Namespace) -> None:
+        sizes = {k: v for k, v in chosen(options, LIGHTER).items() if v is not None}
+        where = options.data, options.checkpoint, options.run
+        config = changed(TRAINED, options, TRAIN)
+        lightening = changed(LighteningConfig(), options, LIGHTENING)
+        train_lighter(*where, config, lightening, sizes, options.start)
 
     return run
 
@@ -149,6 +182,7 @@ def _add_groups(
 COMMANDS: Commands = {
     "train distil": (train_distil, "teach a finished world to dream in few looks"),
     "train decoder": (train_decoder, "sharpen the decoder of a finished world"),
+    "train lighter": (train_lighter, "make the tokenizer of a finished world lighter"),
     "train recipe": (train_recipe, "carry out all stages of a recipe, from episodes to a card"),
     "train judge": (train_judge, "judge a world on training episodes kept aside"),
 }

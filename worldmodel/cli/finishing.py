@@ -24,6 +24,7 @@ PLAY = {
     "context_noise": "noise on the remembered frames",
     "warm_start": "noise level at which begins what the motion network has moved along",
     "rest": "below so many pixels of motion without keys the frame stays as it is",
+    "finishing_look": "look at a finished frame once more to remember it, not as its last look did",
 }
 
 

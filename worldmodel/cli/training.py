@@ -52,6 +52,7 @@ TOKENIZER = {
     "coarse": "channels at an eighth of the resolution",
     "encoder_blocks": "blocks of the encoder at a quarter and at an eighth",
     "decoder_blocks": "blocks of the decoder at an eighth and at a quarter",
+    "separable": "separable convolutions with so many times as many channels inside; 0: full ones",
 }
 MOTION = {
     "history": "controls that it is told, the newest and those before",

@@ -23,7 +23,7 @@ class CachedNetwork(Protocol):
 
     def commit(
         self, latent: Tensor, tau: Tensor, controls: Tensor, cache: object, carried: object,
-        picture: Tensor | None,
+        picture: Tensor | None, finishing_look: bool,
     ) -> None: ...  # fmt: skip
 
 
@@ -97,14 +97,20 @@ def next_frame(
 def remember(
     network: CachedNetwork, cache: object, latent: Tensor, controls: Tensor,
     context_noise: float = 0.0, noise: Tensor | None = None, *,
-    carried: object = None, picture: Tensor | None = None,
+    carried: object = None, picture: Tensor | None = None, finishing_look: bool = True,
 ) -> None:  # fmt: skip
-    """Commit a finished frame [b n c], made a little noisy and labelled so (GameNGen)."""
+    """Commit a finished frame [b n c], made a little noisy and labelled so (GameNGen).
+
+    Without a `finishing_look`, and without such noise, it is remembered as its last look saw it:
+    networks trained with a noise level for each frame (Diffusion Forcing, arXiv 2407.01392) know
+    such a past, and a frame needs one pass fewer.
+    """
     if noise is None:
         context_noise = 0.0
     tau = latent.new_full((len(latent),), 1 - context_noise)
     shown = latent if context_noise == 0 else noised(latent, noise, tau)
-    network.commit(shown, tau, controls, cache, carried, picture)
+    again = finishing_look or context_noise > 0
+    network.commit(shown, tau, controls, cache, carried, picture, again)
 
 
 def prefill(
@@ -127,7 +133,8 @@ def prefill(
 
 def rollout(
     network: CachedNetwork, cache: object, controls: Tensor, noise: Tensor, *,
-    carrier: Carrier | None = None, pictures: list[Tensor] | None = None, **settings: object,
+    carrier: Carrier | None = None, pictures: list[Tensor] | None = None,
+    finishing_look: bool = True, **settings: object,
 ) -> Tensor:  # fmt: skip
     """Dream t frames [b t n c] on the network's own output; controls [b t m], noise [b t n c].
 
@@ -140,7 +147,10 @@ def rollout(
         carried = carrier and carrier.carry(cache, keys, noise[:, i], rest)
         frame = next_frame(network, cache, keys, noise[:, i], carried=carried, **settings)
         picture = carrier and carrier.picture(frame, carried)
-        remember(network, cache, frame, keys, carried=carried, picture=picture)
+        remember(
+            network, cache, frame, keys,
+            carried=carried, picture=picture, finishing_look=finishing_look,
+        )  # fmt: skip
         frames.append(frame)
         if carrier and pictures is not None:
             pictures.append(picture)

@@ -127,10 +127,9 @@ def guided(
         return conditional
 
     def denoise(z: Tensor, tau: float, jump: float) -> Tensor:
-        told = conditional(z, tau, jump)
         if not interval[0] <= tau < interval[1]:
-            return told
-        blind = unconditional(z, tau, jump)
-        return blind + scale * (told - blind)
+            return conditional(z, tau, jump)
+        blind = unconditional(z, tau, jump)  # first, as the last look may be remembered
+        return blind + scale * (conditional(z, tau, jump) - blind)
 
     return denoise

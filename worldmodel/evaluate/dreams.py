@@ -38,6 +38,7 @@ class Setting:
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     warm_start: float = 0.0
     rest: float = 0.0
+    finishing_look: bool = True
     blank: bool = False
 
 
@@ -51,6 +52,7 @@ def setting_of(play: PlayConfig, steps: int | None = None) -> Setting:
         guidance=play.guidance,
         warm_start=play.warm_start,
         rest=play.rest,
+        finishing_look=play.finishing_look,
     )
 
 
@@ -86,6 +88,7 @@ class Dreamer:
             remember(
                 self.world.network, self.cache, latent, controls, carried=carried,
                 picture=picture if carrier else None,
+                finishing_look=self.setting.finishing_look,
             )  # fmt: skip
         self.frame += 1
         return to_uint8(picture)

@@ -18,10 +18,13 @@ RANK, GROUPS, EACH, TAPS = 32, 8, 4, (3, 7)  # of the conditioned warp
 
 
 def frame_flops(
-    tokenizer: TokenizerConfig, world: WorldConfig, motion: MotionConfig | None, steps: int
-) -> dict[str, int]:
+    tokenizer: TokenizerConfig, world: WorldConfig, motion: MotionConfig | None, steps: int,
+    *, finishing_look: bool = True,
+) -> dict[str, int]:  # fmt: skip
     """Operations of one frame for one player by stage, unguided and with a full ring."""
-    stages = {"looks": steps * look(world), "commit": commit(world), "decode": decoder(tokenizer)}
+    stages = {"looks": steps * look(world), "decode": decoder(tokenizer)}
+    if finishing_look:
+        stages["commit"] = commit(world)
     if motion:
         stages["carry"] = moving(motion) + encoder(tokenizer)
     return stages
@@ -56,19 +59,27 @@ def commit(c: WorldConfig) -> int:
 def decoder(c: TokenizerConfig) -> int:
     small, large = c.grid, tuple(side * PATCH // STEM for side in c.grid)
     at_8 = _conv(small, c.latent_channels, c.coarse)
-    at_8 += 2 * c.decoder_blocks[0] * _conv(small, c.coarse, c.coarse)
+    at_8 += c.decoder_blocks[0] * _block(c, small, c.coarse)
     at_8 += _conv(small, c.coarse, c.fine * (PATCH // STEM) ** 2, taps=1)
-    at_4 = 2 * c.decoder_blocks[1] * _conv(large, c.fine, c.fine)
+    at_4 = c.decoder_blocks[1] * _block(c, large, c.fine)
     return at_8 + at_4 + _conv(large, c.fine, 3 * STEM**2)
 
 
 def encoder(c: TokenizerConfig) -> int:
     small, large = c.grid, tuple(side * PATCH // STEM for side in c.grid)
     at_4 = _conv(large, 3 * STEM**2, c.fine)
-    at_4 += 2 * c.encoder_blocks[0] * _conv(large, c.fine, c.fine)
+    at_4 += c.encoder_blocks[0] * _block(c, large, c.fine)
     at_8 = _conv(small, c.fine * (PATCH // STEM) ** 2, c.coarse, taps=1)
-    at_8 += 2 * c.encoder_blocks[1] * _conv(small, c.coarse, c.coarse)
+    at_8 += c.encoder_blocks[1] * _block(c, small, c.coarse)
     return at_4 + at_8 + _conv(small, c.coarse, c.latent_channels)
+
+
+def _block(c: TokenizerConfig, grid: tuple[int, int], channels: int) -> int:
+    """A block of a tokenizer."""
+    if not c.separable:
+        return 2 * _conv(grid, channels, channels)
+    mixing = 2 * _conv(grid, channels, c.separable * channels, taps=1)
+    return _conv(grid, 1, channels) + mixing
 
 
 def moving(c: MotionConfig) -> int:

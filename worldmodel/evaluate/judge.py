@@ -133,6 +133,7 @@ def _about(subject: Subject, regression: Path | None) -> dict[str, object]:
             "guidance": setting.guidance,
             "warm_start": setting.warm_start,
             "rest": setting.rest,
+            "finishing_look": setting.finishing_look,
             "speed": subject.world.speed.name,
         },
         "budget": asdict(subject.budget),

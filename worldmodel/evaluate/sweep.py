@@ -201,5 +201,6 @@ def _line(name: str, points: Points, cost: dict[int, float], measure: str) -> Li
 
 def _gflop(subject: Subject, looks: int) -> float:
     config, motion = subject.world.config, subject.world.motion
-    parts = frame_flops(config.tokenizer, config.world, motion and motion.config, looks)
+    again, sizes = config.play.finishing_look, (config.tokenizer, config.world)
+    parts = frame_flops(*sizes, motion and motion.config, looks, finishing_look=again)
     return sum(parts.values()) / 1e9

@@ -132,6 +132,7 @@ class FrameCache:
     def restore(self, memory: Memory) -> None:
         self.memory = memory
         self.recalled: object = None  # what the network last derived from this memory
+        self.looked: object = None  # keys and values of its last look at the next frame
 
 
 def join(caches: list[FrameCache]) -> FrameCache:

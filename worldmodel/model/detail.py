@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from worldmodel.model.warp import enlarged, sampled
+from worldmodel.model.warp import enlarged, sampled, shrunk
 
 SAME, OTHER = 0.15, 0.3  # distance of two colours up to which they are one, from which another
 AGREE = 0.2  # distance of two colours, in 0..1 each, at which detail is given up
@@ -25,7 +25,7 @@ def with_detail(
     """Decoded pictures [b 3 H W] with the detail of moved ones, where `known` [b n] is 1; and, if
     they are to be `steady`, with their colours as well, where these are nearly the same."""
     size = decoded.shape[-2:]
-    coarse, before = (F.adaptive_avg_pool2d(picture, grid) for picture in (decoded, moved))
+    coarse, before = (shrunk(picture, grid) for picture in (decoded, moved))
     known = (known >= 1).to(decoded.dtype).view(-1, 1, *grid)
     shift = coarse - before
     if steady:
@@ -55,3 +55,24 @@ def sharpened(linear: Tensor, pictures: Tensor, at: Tensor) -> Tensor:
     """`sampled_sharply` for pictures that have been sampled `linear`ly."""
     cubic = F.grid_sample(pictures, at.movedim(1, -1), "bicubic", "border", align_corners=False)
     return (linear + SHARP * (cubic - linear)).clamp(0, 1)
+
+
+def nudged(pictures: Tensor, by: Tensor) -> Tensor:
+    """Pictures [b 3 H W] whose places all come from `by` pixels [b 2], at most one, to the right
+    and downwards; edges repeat. As all goes one way, Catmull and Rom's cubic is a matrix product
+    along rows and one along columns."""
+    height, width = pictures.shape[-2:]
+    rows, columns = _taps(height, by[:, 1]), _taps(width, by[:, 0])
+    return (rows[:, None] @ pictures @ columns.transpose(1, 2)[:, None]).clamp(0, 1)
+
+
+def _taps(size: int, by: Tensor) -> Tensor:
+    """What each of `size` pixels takes of each [b size size], if it comes from `by` [b] further."""
+    at = torch.arange(size, device=by.device) + by[:, None]
+    far = (at[..., None] - torch.arange(-2, size + 2, device=by.device)).abs()
+    near = ((1.5 * far - 2.5) * far) * far + 1
+    weights = torch.where(far < 1, near, ((2.5 - 0.5 * far) * far - 4) * far + 2)
+    weights = torch.where(far < 2, weights, 0.0)
+    edges = (weights[..., part].sum(dim=-1, keepdim=True) for part in (slice(3), slice(-3, None)))
+    first, last = edges
+    return torch.cat([first, weights[..., 3:-3], last], dim=-1)

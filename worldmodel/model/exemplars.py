@@ -48,6 +48,8 @@ class Alike(NamedTuple):
     pictures: list[Tensor]  # [k], uint8 [4 H' W']; the last channel is 255 where it was seen
     apart: Tensor  # [k], how unlike it they are, from 0 on
     coarse: Tensor  # [4k 5 h w], begun at four places: colours, their square, what is against it
+    spectrum: Tensor  # [4k 5 h w/2+1], complex: the same, by frequencies
+    sizes: Tensor  # [4k 2], rows and columns of each that are not beyond its picture
 
 
 class Exemplars(nn.Module):
@@ -82,9 +84,9 @@ class Exemplars(nn.Module):
         small = F.avg_pool2d(picture * known, COARSE) / coarse.clamp_min(1e-6)
         unknown = (1 - coarse) / (1 - coarse).sum().clamp_min(1e-6)
         kernel = torch.cat([-2 * weight * small, weight, unknown])
-        off = F.conv2d(alike.coarse, kernel[None])[:, 0]  # [4k h w]
-        off = off + KIND * alike.apart.repeat_interleave(4)[:, None, None]
-        least = off.flatten().topk(min(CANDIDATES, off.numel()), largest=False).indices
+        off = sums_at(alike, kernel) + KIND * alike.apart.repeat_interleave(4)[:, None, None]
+        least = off.flatten().topk(min(CANDIDATES, off.numel()), largest=False)
+        least = least.indices[least.values < NOWHERE]
         fine = F.interpolate(weight[None], scale_factor=COARSE // 2)[0]
         fine, half, found = fine / fine.sum(), F.avg_pool2d(picture, 2), []
         for each, y, x in torch.stack(torch.unravel_index(least, off.shape), dim=1).tolist():
@@ -117,13 +119,18 @@ class Exemplars(nn.Module):
             for start, size, length in zip(at, recorded.shape[1:], (height, width), strict=True)
         )
         part = recorded[:3, y : y + height + 2 * REACH, x : x + width + 2 * REACH].float() / 255
-        found = []
+        weighed, found = (half * weight).flatten(), []
+        own = float(weighed @ half.flatten())
         for down, aside in steps:
             there = F.avg_pool2d(part[:, down:, aside:], 2)
             if there.shape[1] < half.shape[1] or there.shape[2] < half.shape[2]:
                 continue  # the picture ends here
-            views = there.unfold(1, half.shape[1], 1).unfold(2, half.shape[2], 1)
-            off = (views - half[:, None, None]).square().sum(dim=0).mul(weight).sum(dim=(2, 3))
+            squares, views = (
+                each.unfold(-2, half.shape[1], 1).unfold(-2, half.shape[2], 1)
+                for each in (there.square().sum(dim=0), there)
+            )
+            squares = squares.flatten(2) @ weight.flatten()
+            off = squares - 2 * views.permute(1, 2, 0, 3, 4).flatten(2) @ weighed + own
             least = int(off.argmin())
             rows, columns = divmod(least, off.shape[1])
             found.append(
@@ -143,7 +150,8 @@ class Exemplars(nn.Module):
             with ThreadPoolExecutor() as pool:
                 pictures = list(pool.map(self.picture, least.indices.tolist()))
             gaps = least.values - least.values[0]
-            self._alike[key] = Alike(pictures, gaps, coarse_of(pictures))
+            coarse, sizes = coarse_of(pictures)
+            self._alike[key] = Alike(pictures, gaps, coarse, torch.fft.rfft2(coarse), sizes)
             if len(self._alike) > DREAMS:
                 self._alike.popitem(last=False)
         self._alike.move_to_end(key)
@@ -179,8 +187,21 @@ def _damaged(error: Exception) -> UserError:
     )
 
 
-def coarse_of(pictures: list[Tensor]) -> Tensor:
-    """What `Alike.coarse` is, of these pictures [4 H' W']."""
+def sums_at(alike: Alike, kernel: Tensor) -> Tensor:
+    """The sums [4k h w] of `Alike.coarse`, each weighed by a kernel [5 h w] that begins at that
+    place; `NOWHERE` where it reaches beyond a picture. By frequencies, as the kernel is large."""
+    size = alike.coarse.shape[-2:]
+    seen = (alike.spectrum * torch.fft.rfft2(kernel, s=size).conj()).sum(dim=1)
+    rows, columns = (
+        torch.arange(n, device=kernel.device) + own <= last[:, None]
+        for n, own, last in zip(size, kernel.shape[-2:], alike.sizes.T, strict=True)
+    )
+    there = rows[:, :, None] & columns[:, None]
+    return torch.where(there, torch.fft.irfft2(seen, s=size), NOWHERE)
+
+
+def coarse_of(pictures: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """What `Alike.coarse` and `Alike.sizes` are, of these pictures [4 H' W']."""
     found = []
     for picture in pictures:
         small = F.avg_pool2d(picture.float() / 255, SMALL)
@@ -192,12 +213,11 @@ def coarse_of(pictures: list[Tensor]) -> Tensor:
             part = F.avg_pool2d(whole[:, y:, x:], COARSE // SMALL)
             square = part[:3].square().sum(dim=0, keepdim=True)
             found.append(torch.cat([part[:3], square, part[3:]]))
-    height, width = (max(each.shape[i] for each in found) for i in (1, 2))
-    together = found[0].new_zeros(len(found), 5, height, width)
-    together[:, 3:] = NOWHERE
+    sizes = torch.tensor([each.shape[1:] for each in found], device=pictures[0].device)
+    together = found[0].new_zeros(len(found), 5, *sizes.amax(dim=0))
     for place, each in zip(together, found, strict=True):
         place[:, : each.shape[1], : each.shape[2]] = each
-    return together
+    return together, sizes
 
 
 def of_pictures(pictures: list[np.ndarray]) -> Exemplars:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from worldmodel.model.tokenizer import PATCH
-from worldmodel.model.warp import enlarged
+from worldmodel.model.warp import enlarged, shrunk
 
 AROUND = 4  # flow vectors to each side from which that behind the figure is told
 QUITE = 0.4  # distance of two colours, in 0..1 each, at which the figure looks otherwise
@@ -31,7 +31,8 @@ def lifted(picture: Tensor, kept: Tensor, stays: Tensor) -> tuple[Tensor, Tensor
     """
     near = beside(stays)
     clear = torch.cat([picture * (1 - near), (1 - near).expand(len(picture), -1, -1, -1)], dim=1)
-    wide = F.avg_pool2d(F.avg_pool2d(clear, PATCH), 3, 1, 1)
+    grid = tuple(pixels // PATCH for pixels in picture.shape[-2:])
+    wide = F.avg_pool2d(shrunk(clear, grid), 3, 1, 1)
     guess = enlarged(wide[:, :3] / wide[:, 3:].clamp_min(1e-6), tuple(picture.shape[-2:]))
     seen = (kept[:, 3:] > 0).to(picture.dtype)
     behind = guess + seen * (kept[:, :3] - guess)

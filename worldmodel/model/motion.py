@@ -29,7 +29,7 @@ from worldmodel.model.offscreen import Margin
 from worldmodel.model.optical_flow import measured
 from worldmodel.model.scrolling import Scrolled, scrolled
 from worldmodel.model.tokenizer import PATCH, Tokenizer
-from worldmodel.model.warp import bent, centres, inside, sampled, sources
+from worldmodel.model.warp import bent, centres, inside, sampled, shrunk, sources
 
 FINER = 2  # flow vectors to a side of one latent
 REACH = 0.1  # of the picture's half width: what one unit of the last layer moves
@@ -241,8 +241,10 @@ class Motion(nn.Module):
         """The first three of what `carried` returns, for pictures that `move` has moved."""
         height, width = (PATCH * cells for cells in self.config.grid)
         moves = self._way(flow).abs().amax(dim=1).mean(dim=(1, 2))
-        at = sources(flow, (height, width))
         latents = tokenizer.standardise(tokenizer.bounded(moved[:, :3]))
+        if self.contact is not None:  # all goes one way, and nothing bends
+            return latents, shrunk(moved[:, 3:], self.config.grid).flatten(1), moves
+        at = sources(flow, (height, width))
         there = moved[:, 3:] if self.config.margin else inside(at)
         return latents, self._share(there, at), moves
 

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from worldmodel.model import figure, offscreen
 from worldmodel.model.contact import Contact
-from worldmodel.model.detail import other, sampled_sharply, with_detail
+from worldmodel.model.detail import nudged, other, with_detail
 from worldmodel.model.offscreen import Margin
 from worldmodel.model.tokenizer import PATCH
-from worldmodel.model.warp import centres, enlarged, sources
+from worldmodel.model.warp import enlarged, shrunk, sources
 
 
 class Scrolled(NamedTuple):
@@ -46,8 +46,9 @@ def scrolled(
     there, drawn = figure.lifted(picture, kept, stays)
     near = figure.beside(stays)
     held = (kept[:, 3:] * (1 - near)).amax(dim=(2, 3), keepdim=True) > 0
-    late = (lag / half)[..., None, None] * held  # a frame that was not dreamed lags behind nothing
-    whole = offscreen.around(renewed(kept, there, late, near), around, margin)
+    lag = lag * held[..., 0, 0]  # a frame that was not dreamed lags behind nothing
+    late = (lag / half)[..., None, None]
+    whole = offscreen.around(renewed(kept, there, lag, near), around, margin)
     behind, way = as_one(figure.behind(flow, stays), there, 1 - near)
     at = contact.shown(sources(behind + late, size))
     touched = offscreen.moved(whole, at, margin, sharply=False)
@@ -60,17 +61,17 @@ def scrolled(
     )
 
 
-def renewed(kept: Tensor, picture: Tensor, late: Tensor, near: Tensor) -> Tensor:
-    """What is kept [b 4 H W] of pictures, which lags by `late` [b 2 1 1] in half pictures, after a
-    new one [b 4 H W]: its colours and shapes where they are other ones, and the detail of what is
-    kept where both agree; `near` the figure [1 1 H W], which hides it, what is kept."""
+def renewed(kept: Tensor, picture: Tensor, lag: Tensor, near: Tensor) -> Tensor:
+    """What is kept [b 4 H W] of pictures, which lags behind by `lag` pixels [b 2], after a new one
+    [b 4 H W]: its colours and shapes where they are other ones, and the detail of what is kept
+    where both agree; `near` the figure [1 1 H W], which hides it, what is kept."""
     size = tuple(picture.shape[-2:])
-    anew = sampled_sharply(picture[:, :3], centres(*size).to(late.device) - late)
-    seen = (kept[:, 3:] > 0).to(kept.dtype)
-    known = F.avg_pool2d(seen, PATCH)
     grid = tuple(pixels // PATCH for pixels in size)
+    anew = nudged(picture[:, :3], -lag)
+    seen = (kept[:, 3:] > 0).to(kept.dtype)
+    known = shrunk(seen, grid)
     there = with_detail(anew, kept[:, :3], known.flatten(1), grid)
-    shift = F.avg_pool2d((anew - kept[:, :3]) * seen, PATCH) / known.clamp_min(1e-6)
+    shift = shrunk((anew - kept[:, :3]) * seen, grid) / known.clamp_min(1e-6)
     change = torch.where(seen > 0, enlarged(other(shift), size) * (1 - near), 1.0)
     return torch.cat([kept[:, :3] + change * (there - kept[:, :3]), picture[:, 3:]], dim=1)
 
@@ -85,7 +86,7 @@ def as_one(flow: Tensor, picture: Tensor, clear: Tensor) -> tuple[Tensor, Tensor
     aside = F.pad(picture[:, :3, :, 1:] - picture[:, :3, :, :-1], (0, 1))
     down = F.pad(picture[:, :3, 1:] - picture[:, :3, :-1], (0, 0, 0, 1))
     changes = torch.stack([aside.abs().mean(dim=1), down.abs().mean(dim=1)], dim=1) * clear
-    tells = F.adaptive_avg_pool2d(changes, flow.shape[-2:]).flatten(2).square() + 1e-8
+    tells = shrunk(changes, tuple(flow.shape[-2:])).flatten(2).square() + 1e-8
     pixels = flow * half
     ways, order = pixels.flatten(2).sort(dim=-1)
     share = tells.gather(2, order).cumsum(dim=-1)

@@ -20,13 +20,15 @@ from worldmodel.model.layers import (
     Clip,
     ConditionedWarp,
     ConvBlock,
+    KeysValues,
     Past,
     TransformerBlock,
     norm,
     require_sizes,
 )
 from worldmodel.model.levels import LEVEL_WAVES, level_waves
-from worldmodel.model.rotary import space_angles, time_angles, turned
+from worldmodel.model.recall import chosen, recalled, together
+from worldmodel.model.rotary import space_angles, time_angles
 
 Carried = tuple[Tensor, ...]  # latents [b t n c], their noise level [b t]; what else is not read
 
@@ -125,9 +127,11 @@ class WorldTransformer(nn.Module):
         """
         if cache is None:
             before = carried[:2] if carried else (_shifted(latents), _shifted(tau))
-            return self.predict(latents, tau, jump, controls, (*before, _shifted(controls)), None)
-        before = self.before(cache, carried)
-        return self.predict(latents, tau, jump, controls, before, self.recall(cache))
+            before = *before, _shifted(controls)
+            return self.predict(latents, tau, jump, controls, before, None)[0]
+        given = self.before(cache, carried), self.recall(cache)
+        clean, cache.looked = self.predict(latents, tau, jump, controls, *given)
+        return clean
 
     def before(self, cache: FrameCache, carried: Carried | None) -> tuple[Tensor, Tensor, Tensor]:
         """What the next frame starts from: latents [b 1 n c], level [b 1], controls [b 1 m]."""
@@ -143,15 +147,16 @@ class WorldTransformer(nn.Module):
         controls: Tensor,
         before: tuple[Tensor, Tensor, Tensor],
         past: list[Past] | None,
-    ) -> Tensor:
-        """`forward` once the frame before and the past are known; free of the cache's class."""
+    ) -> tuple[Tensor, list[KeysValues]]:
+        """`forward` once the frame before and the past are known; free of the cache's class. Also
+        the keys and values [b t k n e] of each dense block."""
         condition = self.condition(tau, jump, controls, before[1], before[2])
         local = self.local_features(latents, before[0], condition)
-        x, _ = self.trunk(self.tokens(local), condition, past, self.config.depth)
+        x, kept = self.trunk(self.tokens(local), condition, past, self.config.depth)
         left_over = self.residual(x, local, condition)
         rho = self.correlation(local, len(latents))
         mean, deviation = linear_estimate(latents, tau, before[0], before[1], rho)
-        return mean + deviation * left_over.float()
+        return mean + deviation * left_over.float(), kept
 
     def correlation(self, local: Tensor, batch: int) -> Tensor:
         """Of the frame before with this one: the measured [c], or a map [b t n c] in 0..1."""
@@ -169,15 +174,21 @@ class WorldTransformer(nn.Module):
         cache: FrameCache,
         carried: Carried | None = None,
         picture: Tensor | None = None,
+        finishing_look: bool = True,
     ) -> None:
         """Remember a finished frame: latent [b n c] as the past shall show it, at level tau [b].
 
-        `carried` is what its looks were given; `picture` [b 3 H W] is the frame decoded.
+        `carried` is what its looks were given; `picture` [b 3 H W] is the frame decoded. Without a
+        `finishing_look` it is remembered as its last look saw it, if there was one.
         """
         before = self.before(cache, carried)
-        keys, values = self.memorise(latent, tau, controls, before, self.recall(cache))
+        still = carried and (latent == carried.last[:, 0]).flatten(1).all(dim=1)
+        found = None if finishing_look or cache.looked is None else together(cache.looked)
+        if found is None or (carried and still.any()):  # who stays has had no look of his own
+            seen = self.memorise(latent, tau, controls, before, self.recall(cache))
+            found = chosen(still, seen, found) if found else seen
         moved = [carried.flow, carried.offscreen, carried.lag] if carried else []
-        cache.commit(keys, values, latent, tau, controls, picture, *(part[:, 0] for part in moved))
+        cache.commit(*found, latent, tau, controls, picture, *(part[:, 0] for part in moved))
 
     def memorise(
         self,
@@ -192,8 +203,7 @@ class WorldTransformer(nn.Module):
         condition = self.condition(*now, before[1], before[2])
         local = self.local_features(latent[:, None], before[0], condition)
         _, kept = self.trunk(self.tokens(local), condition, past, max(self.config.dense) + 1)
-        keys, values = zip(*kept, strict=True)
-        return torch.stack(keys)[:, :, 0], torch.stack(values)[:, :, 0]
+        return together(kept)
 
     def condition(
         self, tau: Tensor, jump: Tensor, controls: Tensor, tau_before: Tensor, earlier: Tensor
@@ -231,7 +241,7 @@ class WorldTransformer(nn.Module):
 
     def trunk(
         self, x: Tensor, condition: Tensor, past: list[Past] | None, depth: int
-    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    ) -> tuple[Tensor, list[KeysValues]]:
         """The first `depth` blocks on tokens [bt s d]; also the dense blocks' keys and values."""
         b, t = condition.shape[:2]
         x = x.unflatten(0, (b, t))
@@ -265,18 +275,8 @@ class WorldTransformer(nn.Module):
         return rearrange(self.head_out(F.relu(out)), "(b t) c h w -> b t (h w) c", b=b)
 
     def recall(self, cache: FrameCache) -> list[Past]:
-        """Turn the cached keys by their age; computed once a frame, however many looks follow."""
-        if cache.recalled is None:
-            ages, memory = cache.ages(), cache.memory  # [b w]
-            own = torch.ones(len(ages), self.config.tokens, dtype=torch.bool)
-            seen = torch.cat([(ages > 0).repeat_interleave(self.config.tokens, dim=1), own], dim=1)
-            mask = seen[:, None, None].to(self.space.device)
-            keys = turned(memory.keys, *self.past[:, ages][:, :, None])  # [l b k w n e]
-            cache.recalled = [
-                Past(keys.flatten(2, 3), values.flatten(2, 3), mask)
-                for keys, values in zip(keys, memory.values, strict=True)
-            ]
-        return cache.recalled
+        """What the dense blocks see of the past."""
+        return recalled(cache, self.past, self.config.tokens)
 
     def empty_cache(self, batch: int = 1) -> FrameCache:
         """A cache of this network's sizes that remembers nothing."""

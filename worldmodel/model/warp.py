@@ -29,6 +29,20 @@ def enlarged(x: Tensor, size: tuple[int, int]) -> Tensor:
     return rows.T @ x @ columns
 
 
+def shrunk(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """`x` [b c h w] at a smaller `size`, which divides its own: the mean of each part.
+
+    For a graph as two matrix products too: OpenVINO lays pictures out anew before it pools them.
+    """
+    if not torch.jit.is_tracing():
+        return F.adaptive_avg_pool2d(x, size)
+    rows, columns = (
+        torch.eye(n, dtype=x.dtype, device=x.device).repeat_interleave(m // n, dim=1) / (m // n)
+        for n, m in zip(size, x.shape[-2:], strict=True)
+    )
+    return rows @ (x @ columns.T)
+
+
 def inside(at: Tensor) -> Tensor:
     """Which of the pixels that come from `at` [b 2 H W] were in the picture, 0 or 1 [b 1 H W]."""
     return (at.abs() <= 1).all(dim=1, keepdim=True).float()

@@ -226,6 +226,7 @@ def _step(engines: list[Engine], controls: list[np.ndarray]) -> list[np.ndarray]
     remember(
         world.network, cache, latents, keys, settings.context_noise, noise,
         carried=carried, picture=picture if carrier else None,
+        finishing_look=settings.finishing_look,
     )  # fmt: skip
     clock.lap("commit")
     for engine, own in zip(engines, [cache] if len(caches) == 1 else split(cache), strict=True):

@@ -6,7 +6,7 @@ l layers that attend over time, H W pixels.
 
 from torch import Tensor
 
-from worldmodel.model.layers import Past
+from worldmodel.model.layers import KeysValues, Past
 from worldmodel.model.motion import Motion
 from worldmodel.model.outpainter import Outpainter
 from worldmodel.model.tokenizer import Tokenizer
@@ -28,8 +28,9 @@ class WorldGraphs:
     def predict(
         self, latents: Tensor, tau: Tensor, jump: Tensor, controls: Tensor, before: Before,
         past: list[Past],
-    ) -> Tensor:  # fmt: skip
-        return self._predict(latents, tau, jump, controls, *before, *_laid_out(past))[0]
+    ) -> tuple[Tensor, list[KeysValues]]:  # fmt: skip
+        clean, *kept = self._predict(latents, tau, jump, controls, *before, *_laid_out(past))
+        return clean, list(zip(kept[::2], kept[1::2], strict=True))
 
     def memorise(
         self, latent: Tensor, tau: Tensor, controls: Tensor, before: Before, past: list[Past]
@@ -40,7 +41,8 @@ class WorldGraphs:
 
     def _plain_predict(self, *given: Tensor) -> tuple[Tensor, ...]:
         now, before, past = given[:4], given[4:7], _read(given[7:])
-        return (WorldTransformer.predict(self.network, *now, before, past),)
+        clean, kept = WorldTransformer.predict(self.network, *now, before, past)
+        return (clean, *(x for pair in kept for x in pair))
 
     def _plain_memorise(self, *given: Tensor) -> tuple[Tensor, ...]:
         now, before, past = given[:3], given[3:6], _read(given[6:])

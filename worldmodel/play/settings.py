@@ -16,7 +16,8 @@ REST = (0.0, 4.0)
 class Settings:
     """Steps a frame, guidance scale, noise mixed into the remembered past, sampler by name, and
     the noise level at which begins what has been moved along (0: all begins as noise). When no key
-    is held and nothing moves by `rest` pixels, the picture stays (0: it is dreamed anew).
+    is held and nothing moves by `rest` pixels, the picture stays (0: it is dreamed anew). Without a
+    `finishing_look` a frame is remembered as its last look saw it, which saves a pass.
 
     Raises UserError when a value is out of range or the sampler is unknown.
     """
@@ -27,6 +28,7 @@ class Settings:
     sampler: str = "euler"
     warm_start: float = 0.0
     rest: float = 0.0
+    finishing_look: bool = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.steps, int) or isinstance(self.steps, bool):
@@ -41,4 +43,8 @@ class Settings:
             value = getattr(self, name)
             if not isinstance(value, int | float) or not least <= value <= most:
                 raise UserError(f"{name} must lie in {least} to {most}, found {value!r}; change it")
+        if not isinstance(self.finishing_look, bool):
+            raise UserError(
+                f"finishing_look must be true or false, found {self.finishing_look!r}; change it"
+            )
         sampler_named(self.sampler)

@@ -34,4 +34,5 @@ def play_setting(world: Checkpoint) -> dict[str, object]:
         "sampler": sampler_named(play.sampler),
         "guidance": play.guidance,
         "warm_start": play.warm_start,
+        "finishing_look": play.finishing_look,
     }

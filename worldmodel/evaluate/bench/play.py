@@ -213,7 +213,9 @@ def flops_by_formula(engine: Engine) -> dict[str, int]:
     """Operations of a frame by stage; guidance looks twice."""
     config, motion = engine.world.config, engine.world.motion
     steps = engine.settings.steps * (1 if engine.settings.guidance == 1 else 2)
-    return frame_flops(config.tokenizer, config.world, motion and motion.config, steps)
+    again = engine.settings.finishing_look or engine.settings.context_noise > 0
+    sizes = config.tokenizer, config.world, motion and motion.config
+    return frame_flops(*sizes, steps, finishing_look=again)
 
 
 def flops_counted(plain: Engine, scene: Scene) -> int:
