@@ -16,7 +16,7 @@ from worldmodel.model.warp import enlarged, sampled, shrunk
 
 SAME, OTHER = 0.15, 0.3  # distance of two colours up to which they are one, from which another
 AGREE = 0.2  # distance of two colours, in 0..1 each, at which detail is given up
-SHARP = 2 / 3  # of PyTorch's cubic kernel (a = -0.75); with the linear one it is Catmull-Rom's
+SHARP = 2 / 3  # of PyTorch's cubic kernel (a = -0.75), and the rest linear
 
 
 def with_detail(
@@ -43,10 +43,11 @@ def other(shift: Tensor) -> Tensor:
 
 
 def sampled_sharply(pictures: Tensor, at: Tensor) -> Tensor:
-    """Pictures [b 3 H W] at the places `at` [b 2 H W] by Catmull and Rom's cubic; edges repeat.
+    """Pictures [b 3 H W] at the places `at` [b 2 H W] by a cubic kernel; edges repeat.
 
-    Of all cubic kernels (Keys 1981) it is the one that neither blurs nor sharpens large shapes,
-    however often it is applied.
+    Half way between two pixels it is Catmull and Rom's, elsewhere a little softer. Of all cubic
+    kernels (Keys 1981) that is the one that neither blurs nor sharpens large shapes, however often
+    it is applied.
     """
     return sharpened(sampled(pictures, at), pictures, at)
 
