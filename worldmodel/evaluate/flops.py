@@ -62,16 +62,19 @@ def decoder(c: TokenizerConfig) -> int:
     at_8 += c.decoder_blocks[0] * _block(c, small, c.coarse)
     at_8 += _conv(small, c.coarse, c.fine * (PATCH // STEM) ** 2, taps=1)
     at_4 = c.decoder_blocks[1] * _block(c, large, c.fine)
+    if c.separable:
+        return at_8 + at_4 + _conv(large, 1, c.fine) + _conv(large, c.fine, 3 * STEM**2, taps=1)
     return at_8 + at_4 + _conv(large, c.fine, 3 * STEM**2)
 
 
 def encoder(c: TokenizerConfig) -> int:
     small, large = c.grid, tuple(side * PATCH // STEM for side in c.grid)
-    at_4 = _conv(large, 3 * STEM**2, c.fine)
+    taps = 1 if c.separable else 9
+    at_4 = _conv(large, 3 * STEM**2, c.fine, taps)
     at_4 += c.encoder_blocks[0] * _block(c, large, c.fine)
     at_8 = _conv(small, c.fine * (PATCH // STEM) ** 2, c.coarse, taps=1)
     at_8 += c.encoder_blocks[1] * _block(c, small, c.coarse)
-    return at_4 + at_8 + _conv(small, c.coarse, c.latent_channels)
+    return at_4 + at_8 + _conv(small, c.coarse, c.latent_channels, taps)
 
 
 def _block(c: TokenizerConfig, grid: tuple[int, int], channels: int) -> int:

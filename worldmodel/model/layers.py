@@ -108,15 +108,31 @@ class TransformerBlock(nn.Module):
         query, key_in = rotate(query, turn), rotate(key_in, turn).to(value.dtype)
         query = query.to(value.dtype)
         if self.dense and past is not None:
-            key_in = torch.cat([past.keys.to(value.dtype), key_in], dim=-2)
-            value_in = torch.cat([past.values.to(value.dtype), value_in], dim=-2)
-        if self.dense and clip is not None:
+            seen = attend_past(query, key_in, value_in, past)
+        elif self.dense and clip is not None:
             seen = attend_clip(query, key_in, value_in, clip)
         else:
-            mask = past.mask if self.dense and past is not None else None
-            seen = attention(query, key_in, value_in, mask)
+            seen = attention(query, key_in, value_in)
         seen = rearrange(seen, f"{folded} -> b t n (k e)", b=b, t=t)
         return self.out(seen), (key, value)
+
+
+def attend_past(query: Tensor, key: Tensor, value: Tensor, past: Past) -> Tensor:
+    """Attention [b k n e] of a frame to itself and the past.
+
+    In a graph the keys and values of both are not laid out in one piece, of which OpenVINO makes
+    several copies.
+    """
+    keys, values = past.keys.to(value.dtype), past.values.to(value.dtype)
+    if not torch.jit.is_tracing():
+        whole = torch.cat([keys, key], dim=-2), torch.cat([values, value], dim=-2)
+        return attention(query, *whole, past.mask)
+    query, remembered = query * query.shape[-1] ** -0.5, keys.shape[-2]
+    scores = torch.cat([query @ x.transpose(-1, -2) for x in (keys, key)], dim=-1)
+    if past.mask is not None:
+        scores = torch.where(past.mask, scores, -torch.inf)
+    shares = scores.softmax(dim=-1)
+    return shares[..., :remembered] @ values + shares[..., remembered:] @ value
 
 
 def attend_clip(query: Tensor, key: Tensor, value: Tensor, clip: Clip) -> Tensor:

@@ -5,6 +5,7 @@ size.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from worldmodel.model.cache import FrameCache
@@ -17,9 +18,9 @@ def recalled(cache: FrameCache, turns: Tensor, tokens: int) -> list[Past]:
     [2 w+1 n e/2] of each age; computed once a frame, however many looks follow."""
     if cache.recalled is None:
         ages, memory = cache.ages(), cache.memory  # [b w]
-        own = torch.ones(len(ages), tokens, dtype=torch.bool)
-        seen = torch.cat([(ages > 0).repeat_interleave(tokens, dim=1), own], dim=1)
-        mask = seen[:, None, None].to(turns.device)
+        seen = F.pad(ages > 0, (0, 1), value=True)  # itself too
+        mask = seen[:, None, None, :, None].expand(-1, -1, -1, -1, tokens).flatten(3)
+        mask = mask.to(turns.device)
         keys = turned(memory.keys, *turns[:, ages][:, :, None])  # [l b k w n e]
         cache.recalled = [
             Past(keys.flatten(2, 3), values.flatten(2, 3), mask)

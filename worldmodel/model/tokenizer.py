@@ -21,8 +21,8 @@ PATCH = 8  # pixels to a side of one latent
 class TokenizerConfig:
     """Sizes of a tokenizer. `fine` and `coarse` are channels at 1/4 and 1/8 of the resolution.
 
-    With `separable`, blocks are separable convolutions with so many times as many channels inside;
-    with 0 they are full ones, which take four times as long.
+    With `separable`, convolutions are separable ones, blocks with so many times as many channels
+    inside; with 0 they are full ones, which take four times as long.
     """
 
     height: int = 96
@@ -92,6 +92,12 @@ class SeparableBlock(nn.Module):
         return x + self.narrow(F.relu(self.widen(self.depthwise(x))))
 
 
+def separated(inputs: int, outputs: int) -> nn.Sequential:
+    """A convolution of places in each channel by itself, and then of channels in each place."""
+    depthwise = nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs)
+    return nn.Sequential(depthwise, nn.Conv2d(inputs, outputs, 1))
+
+
 def blocks(channels: int, count: int, separable: int = 0) -> nn.Sequential:
     """So many blocks of these channels, full ones or `separable` with so many times as many."""
     if separable:
@@ -109,15 +115,15 @@ class Tokenizer(nn.Module):
         super().__init__()
         self.config = config
         c, fine, coarse = config.latent_channels, config.fine, config.coarse
-        times = config.separable
+        times, taps = config.separable, 1 if config.separable else 3
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(STEM),
-            nn.Conv2d(3 * STEM**2, fine, 3, padding=1),
+            nn.Conv2d(3 * STEM**2, fine, taps, padding=taps // 2),
             blocks(fine, config.encoder_blocks[0], times),
             nn.PixelUnshuffle(PATCH // STEM),
             nn.Conv2d(fine * (PATCH // STEM) ** 2, coarse, 1),
             blocks(coarse, config.encoder_blocks[1], times),
-            nn.Conv2d(coarse, c, 3, padding=1),
+            nn.Conv2d(coarse, c, taps, padding=taps // 2),
         )
         self.decoder = nn.Sequential(
             nn.Conv2d(c, coarse, 3, padding=1),
@@ -125,7 +131,7 @@ class Tokenizer(nn.Module):
             nn.Conv2d(coarse, fine * (PATCH // STEM) ** 2, 1),
             nn.PixelShuffle(PATCH // STEM),
             blocks(fine, config.decoder_blocks[1], times),
-            nn.Conv2d(fine, 3 * STEM**2, 3, padding=1),
+            separated(fine, 3 * STEM**2) if times else nn.Conv2d(fine, 3 * STEM**2, 3, padding=1),
             nn.PixelShuffle(STEM),
         )
         self.register_buffer("mean", torch.zeros(c))
