@@ -221,6 +221,20 @@ def test_where_all_is_known_the_first_look_is_spared(steps):
     assert torch.equal(spared[:, 0], half[:, 0])
 
 
+@pytest.mark.parametrize("known", [[0.75, 1.0], [0.9, 0.8]])
+def test_of_what_is_known_but_for_an_edge_all_is_taken(known):
+    """Alone, and beside a place of another player that needs the first look."""
+    looks = []
+
+    def denoise(z, tau, jump):
+        looks.append(tau)
+        return 2 * z + tau
+
+    alone = warm(denoise, 2, known)
+    assert looks == [0.5] and torch.equal(alone, warm(denoise, 2, [1.0, 1.0]))
+    assert torch.equal(alone[:, 0], warm(denoise, 2, [known[0], 0.2])[:, 0])
+
+
 def test_what_is_known_begins_there_and_what_is_not_with_the_first_guess():
     seen = []
 

@@ -6,6 +6,7 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor
 
 from worldmodel.diffusion.path import velocity
@@ -15,6 +16,7 @@ Denoise = Callable[[Tensor, float, float], Tensor]
 Fresh = Callable[[int], Tensor]
 Sampler = Callable[[Denoise, Tensor, Sequence[float], Fresh], Tensor]
 NEAREST = 1 - 1e-4  # to clean data
+ENOUGH = 0.75  # share of a place that is known from which on the rest is an edge, and is let be
 
 
 def sample_euler(denoise: Denoise, noise: Tensor, times: Sequence[float], fresh: Fresh) -> Tensor:
@@ -88,14 +90,16 @@ def sample_warm(
     """Begin at `level` with what is known of the result, noised (SDEdit, arXiv 2108.01073).
 
     `start` [b n c] is known as far as `known` [b n] says, 0..1; the rest is filled in by a first
-    look at pure noise, which is one of the looks that `times` has and spared where nothing has to
-    be filled in. With a single look all of `start` is taken. From the mean of what might be,
-    textures would have to be made up; begun so, those that are there stay.
+    look at pure noise, which is one of the looks that `times` has, and spared where no place has
+    more to be filled in than its edge. With a single look all of `start` is taken. From the mean of
+    what might be, textures would have to be made up; begun so, those that are there stay.
     """
     if len(times) > 2:
-        if (known < 1).any():
+        new = known < ENOUGH
+        if new.any():
             guess = denoise(noise, 0.0, level)
-            start = guess + known[..., None] * (start - guess)
+            mixed = guess + known[..., None] * (start - guess)
+            start = torch.where(new[..., None], mixed, start)
         times = times[:-1]
     begun = level * start + (1 - level) * noise
     jumps = len(times) - 1
