@@ -105,7 +105,7 @@ def test_it_is_dreamed_by_the_sampler_of_consistency_models(outlook, guidance, m
             return clear
         with monkeypatch.context() as patch:
             patch.setattr(
-                layers, "attention", lambda query, key, value, mask: value[..., -TOKENS:, :]
+                layers, "attention", lambda query, key, value, mask=None: value[..., -TOKENS:, :]
             )
             blind = painter(z, torch.full((1,), tau), start, share)
         return blind + guidance * (clear - blind)

@@ -66,8 +66,9 @@ class Outlook:
 
     def shares(self, whole: Tensor) -> Tensor:
         """What is known [b s] of the strip beside each edge."""
-        known = ((whole[:, 3, *at] > 0).float().mean(dim=(1, 2)) for at in self.strips)
-        return torch.stack(list(known), dim=1)
+        strips = [whole[:, 3, *at] for at in self.strips]
+        known = [torch.count_nonzero(strip, dim=(1, 2)) / strip[0].numel() for strip in strips]
+        return torch.stack(known, dim=1)
 
     def paint(self, windows: Tensor, noise: Tensor, opening: Tensor) -> Tensor:
         """Windows [k 4 H W] with all that is not known recalled, or else dreamed from noise
