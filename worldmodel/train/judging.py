@@ -67,7 +67,8 @@ def judge_world(
     figures |= dream_figures(frames, judged, distances)
     if teacher:
         taught = _teacher(teacher, data, world)
-        setting.pop("times")
+        for own in ("times", "finishing_look"):  # of single frames, after a real past
+            setting.pop(own)
         figures |= gap_figures(
             world.network, taught, carrier, judged, teacher_guidance=teacher_guidance, **setting
         )
