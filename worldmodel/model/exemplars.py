@@ -37,7 +37,7 @@ PLAIN = 0.02  # what steps of colour count: of what fits alike, the plainest is 
 UNSEEN = 0.06  # what counts that nobody has seen it, and it was guessed from what is near it
 CANDIDATES = 8  # places that are looked at closely
 REACH = 4  # pixels around them
-DREAMS = 32  # of which it is remembered what is like them: some 5 MB each
+DREAMS = 32  # of which it is remembered what is like them: some 8 MB each
 TOGETHER = 64  # pictures whose pieces are compared at once
 NOWHERE = 1e4  # what a place outside of a picture counts
 
