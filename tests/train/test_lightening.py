@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from tiny import MOVING_WORLD, motion, quick, tokenizer, world
+from tiny import quick, tokenizer
 
-from worldmodel.checkpoint import CheckpointConfig, load_checkpoint, save_checkpoint, tokenizer_hash
+from worldmodel.checkpoint import load_checkpoint
 from worldmodel.data.clips import FrameStore
 from worldmodel.errors import UserError
 from worldmodel.model.tokenizer import SeparableBlock, Tokenizer
@@ -13,22 +13,6 @@ from worldmodel.train.lightening import train_lighter
 from worldmodel.train.objectives.lightening import Lightening, LighteningConfig, moved
 
 QUICK = LighteningConfig(perceptual=0.0, crop=16)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(arrays, tmp_path_factory):
-    """A tiny untrained world of the painter's game."""
-    torch.manual_seed(0)
-    tokens, network, mover = tokenizer(), world(MOVING_WORLD), motion()
-    store = FrameStore(arrays / "train")
-    config = CheckpointConfig(
-        title="stripes", game=store.game, licence=store.licence, fps=store.fps,
-        controls=store.space, tokenizer=tokens.config, tokenizer_hash=tokenizer_hash(tokens),
-        world=network.config,
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("world")
-    save_checkpoint(folder, config, tokens, network, mover)
-    return folder
 
 
 def objective(arrays, teacher, config=QUICK):

@@ -25,7 +25,7 @@ from worldmodel.train.judging import decoded, dream_figures, dreamed, sheet
 from worldmodel.train.latents import LatentClips
 from worldmodel.train.metrics import psnr
 from worldmodel.train.objectives.critics import hinge_loss, hinge_opinion
-from worldmodel.train.objectives.perceptual import PictureFeatures, feature_distance
+from worldmodel.train.objectives.perceptual import PictureFeatures, feature_distance, square
 from worldmodel.train.objectives.reconstruction import gradient_loss
 from worldmodel.train.objectives.rounds import Move, gone_round, latents_of
 from worldmodel.train.pictures import save_sheet
@@ -111,7 +111,7 @@ class DecoderStage:
         pixels = ((made - true).abs().mean(dim=(1, 2, 3)) * trust).mean()
         loss = pixels + gradient_loss(made, true, trust)
         values = {"l1": pixels.detach()}
-        place = self._place(true.shape[-2:], step)
+        place = square(true.shape[-2:], self.decoder.crop, (self.seed, step, 1))
         made, true = (x[..., *place] for x in (made, true))
         if self.features:
             with torch.no_grad():
@@ -148,12 +148,6 @@ class DecoderStage:
         again = tokenizer.pictures(latents_of(tokenizer, move.of(first))).float()
         aims = at.of(true), at.then(move).of(true)
         return torch.cat([first, again]), torch.cat(aims), trust.repeat(2)
-
-    def _place(self, size: tuple[int, int], step: int) -> tuple[slice, slice]:
-        """Where features and critic look: a square, drawn anew at every update."""
-        draw, own = np.random.default_rng((self.seed, step, 1)), self.decoder.crop
-        starts = [4 * int(draw.integers(max(0, side - own) // 4 + 1)) for side in size]
-        return tuple(slice(start, start + own) for start in starts)
 
     @torch.no_grad()
     def validate(self, network: DecoderDuel) -> dict[str, float]:

@@ -19,7 +19,7 @@ from worldmodel.model.detail import sampled_sharply
 from worldmodel.model.tokenizer import Tokenizer, to_float
 from worldmodel.model.warp import centres
 from worldmodel.train.metrics import psnr
-from worldmodel.train.objectives.perceptual import PictureFeatures, feature_distance
+from worldmodel.train.objectives.perceptual import PictureFeatures, feature_distance, square
 from worldmodel.train.objectives.reconstruction import gradient_loss
 from worldmodel.train.pictures import save_sheet
 
@@ -80,18 +80,13 @@ class Lightening:
         loss = off + pixels + gradient_loss(made, true)
         values = {"off": off.detach(), "l1": pixels.detach()}
         if self.features:
-            made, true = (x[..., *self._place(x.shape[-2:], step)] for x in (made, true))
+            place = square(true.shape[-2:], self.config.crop, (self.seed, step, 1))
+            made, true = (x[..., *place] for x in (made, true))
             with torch.no_grad():
                 aim = self.features(true)
             far = feature_distance(self.features(made), aim).mean()
             loss, values["features"] = loss + self.config.perceptual * far, far.detach()
         return loss, values
-
-    def _place(self, size: tuple[int, int], step: int) -> tuple[slice, slice]:
-        """Where features look: a square, drawn anew at every update."""
-        draw, own = np.random.default_rng((self.seed, step, 1)), self.config.crop
-        starts = [4 * int(draw.integers(max(0, side - own) // 4 + 1)) for side in size]
-        return tuple(slice(start, start + own) for start in starts)
 
     @torch.no_grad()
     def validate(self, network: Tokenizer) -> dict[str, float]:

@@ -3,6 +3,7 @@
 Shapes: b pictures, f features of a stage, h w its grid, H W pixels.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,3 +42,10 @@ def feature_distance(a: Features, b: Features) -> Tensor:
 def _unit(x: Tensor) -> Tensor:
     x = x.float()
     return x / (x.square().sum(dim=1, keepdim=True) + TINY).sqrt()
+
+
+def square(size: tuple[int, int], side: int, seed: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of a square of so many pixels in a picture of `size`, drawn by `seed`."""
+    draw = np.random.default_rng(seed)
+    starts = [4 * int(draw.integers(max(0, pixels - side) // 4 + 1)) for pixels in size]
+    return tuple(slice(start, start + side) for start in starts)
