@@ -7,6 +7,7 @@ import torch
 from tiny import WORLD, clip, world
 
 from worldmodel.model.cache import join, split
+from worldmodel.model.rotary import time_angles, turned
 
 pytestmark = pytest.mark.usefixtures("no_gradients")
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
@@ -147,24 +148,26 @@ def test_split_undoes_join(network):
         assert torch.equal(getattr(again.memory, name), value), name
 
 
-def test_ages_by_hand(network):
+def test_filled_slots_by_hand(network):
     cache = network.empty_cache()
-    expected = [[0, 0, 0, 0], [1, 0, 0, 0], [2, 1, 0, 0], [3, 2, 1, 0], [4, 3, 2, 1], [1, 4, 3, 2]]
-    for count, ages in enumerate(expected):
+    for count, filled in enumerate([0, 1, 2, 3, 4, 4]):
         memory = dataclasses.replace(cache.memory, count=torch.tensor([count]))
         cache.restore(memory)
-        assert cache.ages().tolist() == [ages]
+        assert cache.filled().tolist() == [[i < filled for i in range(4)]]
 
 
-def test_frame_ten_thousand_is_frame_hundred(network):
-    """The same past gives the same bits and takes the same room, however long one has played."""
+@pytest.mark.parametrize("windows", [2500, 250_000])
+def test_frame_ten_thousand_is_frame_eight(network, windows):
+    """The same past gives the same frame and takes the same room, however long one has played."""
     latents, tau, controls = clip(frames=9)
     cache = commit_all(network, network.empty_cache(2), latents[:, :8], tau[:, :8], controls[:, :8])
     moment = latents[:, 8], tau[:, 8], controls[:, 8]
-    young = look(network, cache, *moment)
-    later = cache.memory.count + 2500 * WORLD.window
-    cache.restore(dataclasses.replace(cache.memory, count=later))
-    assert torch.equal(look(network, cache, *moment), young)
+    young, later = look(network, cache, *moment), windows * WORLD.window
+    on = time_angles(torch.tensor([later], dtype=torch.float64), WORLD.head)
+    keys = turned(cache.memory.keys, on.cos().float(), on.sin().float())  # of the same frames, then
+    count = cache.memory.count + later
+    cache.restore(dataclasses.replace(cache.memory, keys=keys, count=count))
+    torch.testing.assert_close(look(network, cache, *moment), young, **CLOSE)
     room = {name: value.shape for name, value in fields(cache.memory).items()}
     network.commit(*moment, cache)
     assert {name: value.shape for name, value in fields(cache.memory).items()} == room

@@ -13,7 +13,17 @@ from worldmodel.model.carrier import Carrier
 from worldmodel.play import speed
 from worldmodel.play.engine import Engine, load_engine, step_together
 from worldmodel.play.graph import Graph, compiled
-from worldmodel.play.speed import Networks, Speed, choose, difference, fastest, put_on, trial
+from worldmodel.play.speed import (
+    FARTHEST,
+    TRIAL,
+    Networks,
+    Speed,
+    choose,
+    difference,
+    fastest,
+    put_on,
+    trial,
+)
 from worldmodel.play.world import context_of
 
 pytest.importorskip("openvino")
@@ -76,8 +86,8 @@ def test_openvino_moves_the_picture_as_plain_does(kind, request):
     plain, fast = (rollout(moving, name) for name in ("plain", "openvino"))
     torch.testing.assert_close(fast[0], plain[0], rtol=1e-3, atol=1e-3)
     assert np.abs(fast[1].astype(int) - plain[1]).max() <= 1
-    half = rollout(moving, "openvino-bf16", 8)
-    assert difference(half[1], plain[1][:8]) < 3
+    half = rollout(moving, "openvino-bf16", TRIAL)
+    assert difference(half[1], plain[1][:TRIAL]) < FARTHEST["openvino-bf16"]
     again = rollout(moving, "plain", 4)
     assert torch.equal(again[0], plain[0][:4])
 

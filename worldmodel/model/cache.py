@@ -1,7 +1,7 @@
 """The frame cache: what the transformer remembers of the last W frames.
 
-A ring written once a frame. Keys lie unrotated and are turned by their age when the next frame
-begins, so that frame 10,000 is computed with the same small angles as frame 100.
+A ring written once a frame. Keys lie there turned by the place and the time of their tokens, as
+queries will be, so that attention sees only how far apart they are.
 Shapes: l layers that attend over time, b batch, k heads, w ring slots, n tokens, e head size.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor
 class Memory:
     """One value of the cache. Frozen: a snapshot is a reference, a commit makes a new Memory."""
 
-    keys: Tensor  # [l b k w n e], unrotated
+    keys: Tensor  # [l b k w n e], turned by place and time
     values: Tensor  # [l b k w n e]
     latent: Tensor  # [b n c], the last frame as it was committed
     earlier: Tensor  # [b n c], the one before it; the same one while there is only one
@@ -76,11 +76,9 @@ class FrameCache:
     def window(self) -> int:
         return self.memory.keys.shape[3]
 
-    def ages(self) -> Tensor:
-        """Age in frames of each slot [b w] as the next frame sees it: 1 is newest, 0 is empty."""
-        slots, count = torch.arange(self.window), self.memory.count[:, None]
-        age = (count - 1 - slots) % self.window + 1
-        return torch.where(slots < count, age, 0)
+    def filled(self) -> Tensor:
+        """Which of the slots hold a frame, bool [b w] on the CPU."""
+        return torch.arange(self.window) < self.memory.count[:, None]
 
     def commit(
         self,
@@ -94,7 +92,8 @@ class FrameCache:
         offscreen: Tensor | None = None,
         lag: Tensor | None = None,
     ) -> None:
-        """Remember a frame: keys and values [l b k n e], latent [b n c], tau [b], controls [b m].
+        """Remember a frame: keys and values [l b k n e], the keys turned by when it is, latent
+        [b n c], tau [b], controls [b m].
 
         In worlds with motion `picture` [b 3 H W] is the frame as it is shown, with momentum `flow`
         [b 2 h' w'] what it was moved by, and `offscreen` [b 4 H' W'] what lies around it, by

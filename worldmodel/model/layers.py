@@ -12,7 +12,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from worldmodel.errors import UserError
-from worldmodel.model.rotary import rotate
+from worldmodel.model.rotary import turned
 
 KeysValues = tuple[Tensor, Tensor]
 PATCH = 2  # latents to a side of one token
@@ -40,11 +40,17 @@ def require_sizes(config: Sizes, name: str, *at_least_1: int) -> None:
 
 
 class Past:
-    """What a dense block sees of the past when there is a cache: turned keys, values and a mask."""
+    """What a dense block sees of the past when there is a cache: turned keys, values and a mask.
 
-    def __init__(self, keys: Tensor, values: Tensor, mask: Tensor | None) -> None:
+    And by what the own frame's tokens are turned, as their time is not that of the past.
+    """
+
+    def __init__(
+        self, keys: Tensor, values: Tensor, mask: Tensor | None, turn: Tensor | None = None
+    ) -> None:
         self.keys, self.values = keys, values  # [b k s e]
-        self.mask = mask  # bool [b 1 1 s + n]; None where all is seen
+        self.mask = mask  # bool [b 1 1 s + n]; None where all is seen. In a graph what is added
+        self.turn = turn  # cosines and sines [b 2 n e/2]; None where the block is told
 
 
 class Clip(NamedTuple):
@@ -105,8 +111,11 @@ class TransformerBlock(nn.Module):
         query, key_in, value_in = (
             rearrange(a, f"b t k n e -> {folded}").contiguous() for a in (query, key, value)
         )
-        query, key_in = rotate(query, turn), rotate(key_in, turn).to(value.dtype)
-        query = query.to(value.dtype)
+        if past is not None and past.turn is not None:
+            turns = past.turn[:, :, None].unbind(1)
+        else:
+            turns = turn.cos(), turn.sin()
+        query, key_in = (turned(x, *turns).to(value.dtype) for x in (query, key_in))
         if self.dense and past is not None:
             seen = attend_past(query, key_in, value_in, past)
         elif self.dense and clip is not None:
@@ -130,7 +139,7 @@ def attend_past(query: Tensor, key: Tensor, value: Tensor, past: Past) -> Tensor
     query, remembered = query * query.shape[-1] ** -0.5, keys.shape[-2]
     scores = torch.cat([query @ x.transpose(-1, -2) for x in (keys, key)], dim=-1)
     if past.mask is not None:
-        scores = torch.where(past.mask, scores, -torch.inf)
+        scores = scores + past.mask
     shares = scores.softmax(dim=-1)
     return shares[..., :remembered] @ values + shares[..., remembered:] @ value
 

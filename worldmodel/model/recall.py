@@ -1,5 +1,7 @@
 """Recall: keys and values on their way between a network and its cache.
 
+What is remembered is turned once, by when it was; so is what looks back. Attention sees only how
+long ago that is (worldmodel.model.rotary).
 Shapes: l blocks that attend over time, b batch, k heads, w ring slots, n tokens of a frame, e head
 size.
 """
@@ -10,23 +12,29 @@ from torch import Tensor
 
 from worldmodel.model.cache import FrameCache
 from worldmodel.model.layers import KeysValues, Past
-from worldmodel.model.rotary import turned
+from worldmodel.model.rotary import turned, turns_at
 
 
-def recalled(cache: FrameCache, turns: Tensor, tokens: int) -> list[Past]:
-    """What each block sees of the past: the cached keys turned by their age, by cosines and sines
-    [2 w+1 n e/2] of each age; computed once a frame, however many looks follow."""
+def recalled(cache: FrameCache, space: Tensor) -> list[Past]:
+    """What each block sees of the past, and how tokens that `space` [n e/2] turns by their places
+    are turned now; computed once a frame, however many looks follow."""
     if cache.recalled is None:
-        ages, memory = cache.ages(), cache.memory  # [b w]
-        seen = F.pad(ages > 0, (0, 1), value=True)  # itself too
-        mask = seen[:, None, None, :, None].expand(-1, -1, -1, -1, tokens).flatten(3)
-        mask = mask.to(turns.device)
-        keys = turned(memory.keys, *turns[:, ages][:, :, None])  # [l b k w n e]
+        memory, device = cache.memory, space.device
+        seen = F.pad(cache.filled(), (0, 1), value=True)  # itself too
+        mask = seen.to(device).repeat_interleave(len(space), dim=1)[:, None, None]
+        turn = turns_at(memory.count, space)
         cache.recalled = [
-            Past(keys.flatten(2, 3), values.flatten(2, 3), mask)
-            for keys, values in zip(keys, memory.values, strict=True)
+            Past(keys.flatten(2, 3), values.flatten(2, 3), mask, turn)
+            for keys, values in zip(memory.keys, memory.values, strict=True)
         ]
     return cache.recalled
+
+
+def as_of(past: Past, kept: KeysValues) -> KeysValues:
+    """A frame's keys and values [l b k n e] as they are remembered: keys turned as they were in the
+    frame that saw this `past`."""
+    keys, values = kept
+    return turned(keys, *past.turn[:, :, None].unbind(1)), values
 
 
 def together(kept: list[KeysValues]) -> KeysValues:

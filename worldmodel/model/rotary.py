@@ -16,9 +16,11 @@ def head_split(head: int) -> tuple[int, int, int]:
 
 
 def angles(positions: Tensor, channels: int) -> Tensor:
-    """Positions [s] -> angles float32 [s channels/2], from 1 radian a place down to 1 / BASE."""
+    """Positions [s] -> angles [s channels/2], from 1 radian a place down to 1 / BASE; float64 for
+    positions float64, or else float32."""
     rates = BASE ** -(torch.arange(0, channels, 2, dtype=torch.float32) / channels)
-    return positions.float()[:, None] * rates.to(positions.device)
+    exact = positions if positions.dtype == torch.float64 else positions.float()
+    return exact[:, None] * rates.to(positions.device)
 
 
 def space_angles(height: int, width: int, head: int, top: int = 0) -> Tensor:
@@ -33,8 +35,18 @@ def space_angles(height: int, width: int, head: int, top: int = 0) -> Tensor:
 def time_angles(times: Tensor, head: int) -> Tensor:
     """Angles [t head/2] of frames at `times` (frames; negative is the past)."""
     rows, columns, time = head_split(head)
-    still = torch.zeros(len(times), (rows + columns) // 2, device=times.device)
-    return torch.cat([still, angles(times, time)], dim=1)
+    turns = angles(times, time)
+    still = torch.zeros(len(times), (rows + columns) // 2, dtype=turns.dtype, device=times.device)
+    return torch.cat([still, turns], dim=1)
+
+
+def turns_at(times: Tensor, space: Tensor) -> Tensor:
+    """Cosines and sines float32 [t 2 n e/2] for a frame's tokens, which `space` [n e/2] turns by
+    their places, at `times` [t] on the CPU: as exact at frame 1,000,000 as at the first, since the
+    angles of time are float64. A channel turns with a place or with time, so sums are simple."""
+    later = time_angles(times.double(), 2 * space.shape[-1])[:, None]
+    cos, sin = (x.float().to(space.device) for x in (later.cos(), later.sin()))
+    return torch.stack([space.cos() * cos, space.sin() * cos + space.cos() * sin], dim=1)
 
 
 def rotate(x: Tensor, turn: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from worldmodel.model.layers import (
     require_sizes,
 )
 from worldmodel.model.levels import LEVEL_WAVES, level_waves
-from worldmodel.model.recall import chosen, recalled, together
+from worldmodel.model.recall import as_of, chosen, recalled, together
 from worldmodel.model.rotary import space_angles, time_angles
 
 Carried = tuple[Tensor, ...]  # latents [b t n c], their noise level [b t]; what else is not read
@@ -105,9 +105,6 @@ class WorldTransformer(nn.Module):
         rows, columns = config.grid[0] // PATCH, config.grid[1] // PATCH
         turn = space_angles(rows, columns, config.head)
         self.register_buffer("space", turn, persistent=False)  # [s e/2]
-        past = turn + time_angles(-torch.arange(config.window + 1), config.head)[:, None]
-        past = torch.stack([past.cos(), past.sin()])  # [2 w+1 s e/2], by age in frames
-        self.register_buffer("past", past, persistent=False)
 
     def forward(
         self,
@@ -188,6 +185,7 @@ class WorldTransformer(nn.Module):
             seen = self.memorise(latent, tau, controls, before, self.recall(cache))
             found = chosen(still, seen, found) if found else seen
         moved = [carried.flow, carried.offscreen, carried.lag] if carried else []
+        found = as_of(self.recall(cache)[0], found)
         cache.commit(*found, latent, tau, controls, picture, *(part[:, 0] for part in moved))
 
     def memorise(
@@ -276,7 +274,7 @@ class WorldTransformer(nn.Module):
 
     def recall(self, cache: FrameCache) -> list[Past]:
         """What the dense blocks see of the past."""
-        return recalled(cache, self.past, self.config.tokens)
+        return recalled(cache, self.space)
 
     def empty_cache(self, batch: int = 1) -> FrameCache:
         """A cache of this network's sizes that remembers nothing."""

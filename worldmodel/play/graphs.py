@@ -4,6 +4,7 @@ Shapes: b players, n latents of a frame, c channels, k heads, e head size, s rem
 l layers that attend over time, H W pixels.
 """
 
+import torch
 from torch import Tensor
 
 from worldmodel.model.layers import KeysValues, Past
@@ -102,10 +103,12 @@ class OutpainterGraphs:
 
 
 def _laid_out(past: list[Past]) -> list[Tensor]:
-    """Keys and values [b k s e] of each layer, and the mask [b 1 1 s + n] that they share."""
-    return [x for layer in past for x in (layer.keys, layer.values)] + [past[0].mask]
+    """Keys and values [b k s e] of each layer, and what they share: the mask [b 1 1 s + n], as it
+    is added, and the turn of the own frame [b 2 n e/2]."""
+    hidden = torch.where(past[0].mask, 0.0, -torch.inf)
+    return [x for layer in past for x in (layer.keys, layer.values)] + [hidden, past[0].turn]
 
 
 def _read(given: tuple[Tensor, ...]) -> list[Past]:
-    *layers, mask = given
-    return [Past(k, v, mask) for k, v in zip(layers[::2], layers[1::2], strict=True)]
+    *layers, hidden, turn = given
+    return [Past(k, v, hidden, turn) for k, v in zip(layers[::2], layers[1::2], strict=True)]
