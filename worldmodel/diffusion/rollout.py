@@ -66,9 +66,9 @@ def next_frame(
     With `carried` and a `warm_start` above 0, known places begin there. Where no control is held
     and what is carried moves by less than `rest` pixels, the frame is the last one once more.
     """
-    still = torch.zeros(len(noise), dtype=torch.bool, device=noise.device)
-    if carried and rest:
-        still = (carried[3][:, 0] < rest) & (controls == 0).all(dim=1)
+    still = None
+    if carried and rest and (rests := carried[3][:, 0] < rest).any():
+        still = rests & (controls == 0).all(dim=1)
         if still.all():
             return carried[4][:, 0]
 
@@ -80,8 +80,10 @@ def next_frame(
 
         return denoise
 
-    blind = denoiser(torch.full_like(controls, torch.nan))
-    denoise = guided(denoiser(controls), blind, guidance, guidance_interval)
+    denoise = denoiser(controls)
+    if guidance != 1:
+        blind = denoiser(torch.full_like(controls, torch.nan))
+        denoise = guided(denoise, blind, guidance, guidance_interval)
     fresh = fresh or (lambda i: torch.randn_like(noise))
     if carried and warm_start:
         latents, _, known = (part[:, 0] for part in carried[:3])
@@ -91,7 +93,9 @@ def next_frame(
     else:
         found = sampler(denoise, noise, times, fresh)
     found = clamp(found)
-    return torch.where(still[:, None, None], carried[4][:, 0], found) if still.any() else found
+    if still is None or not still.any():
+        return found
+    return torch.where(still[:, None, None], carried[4][:, 0], found)
 
 
 def remember(

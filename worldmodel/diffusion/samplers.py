@@ -23,7 +23,8 @@ def sample_euler(denoise: Denoise, noise: Tensor, times: Sequence[float], fresh:
     """Follow the flow in straight jumps: z <- z + d u. Deterministic; `fresh` is not used."""
     z = noise
     for tau, after in pairwise(times):
-        z = z + (after - tau) * velocity(denoise(z, tau, after - tau), z, tau)
+        clean = denoise(z, tau, after - tau)
+        z = torch.lerp(z, clean, (after - tau) / (1 - tau))  # z + (after - tau) velocity
     return z
 
 
@@ -101,7 +102,7 @@ def sample_warm(
             mixed = guess + known[..., None] * (start - guess)
             start = torch.where(new[..., None], mixed, start)
         times = times[:-1]
-    begun = level * start + (1 - level) * noise
+    begun = torch.lerp(noise, start, level)
     jumps = len(times) - 1
     levels = [level + (1 - level) * i / jumps for i in range(jumps + 1)]
     return sampler(denoise, begun, levels, fresh)

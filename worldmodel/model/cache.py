@@ -100,19 +100,22 @@ class FrameCache:
         `lag` [b 2] behind. The old Memory stays as it was, so snapshots taken before remain true.
         """
         old = self.memory
-        player, slot = torch.arange(len(old.count)), old.count % self.window
-        ring_keys, ring_values = old.keys.clone(), old.values.clone()
-        ring_keys[:, player, :, slot] = keys.to(ring_keys.dtype).movedim(1, 0)
-        ring_values[:, player, :, slot] = values.to(ring_values.dtype).movedim(1, 0)
+        counts, ring_keys, ring_values = old.count.tolist(), old.keys.clone(), old.values.clone()
+        for player, count in enumerate(counts):
+            ring_keys[:, player, :, count % self.window] = keys[:, player]
+            ring_values[:, player, :, count % self.window] = values[:, player]
         recent = torch.cat([controls[:, None], old.recent[:, :-1]], dim=1)
         picture = old.picture if picture is None else picture
-        begun = (old.count > 0).to(latent.device)[:, None, None]
+        earlier = old.latent
+        if not all(counts):
+            begun = (old.count > 0).to(latent.device)[:, None, None]
+            earlier = torch.where(begun, old.latent, latent)
         self.restore(
             Memory(
                 keys=ring_keys,
                 values=ring_values,
                 latent=latent,
-                earlier=torch.where(begun, old.latent, latent),
+                earlier=earlier,
                 tau=tau,
                 controls=controls,
                 count=old.count + 1,

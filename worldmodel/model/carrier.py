@@ -79,7 +79,9 @@ class Carrier:
         around, lag = self._after(carried, memory.lag)
         if not self.motion.config.momentum:
             flow = flow.new_zeros(len(flow), 0)  # not to be remembered
-        still = (moves < rest) & (recent == 0).flatten(1).all(dim=1)
+        still = moves < rest
+        if still.any():  # seldom, and asked first: each question takes its time
+            still = still & (recent == 0).flatten(1).all(dim=1)
         if still.any():
             stays = (
                 memory.latent,
@@ -221,11 +223,13 @@ class Carrier:
         if not self.motion.config.detail or carried is None or carried.picture.ndim < 5:
             return self.tokenizer.pictures(latent).float().clamp(0, 1)
         moved, known = carried.picture[:, 0], carried.known[:, 0]
-        same = (latent == carried.last[:, 0]).flatten(1).all(dim=1)
-        still = (same & (carried.moves[:, 0] == 0)).view(-1, 1, 1, 1)
+        still = carried.moves[:, 0] == 0
+        if still.any():
+            still = still & (latent == carried.last[:, 0]).flatten(1).all(dim=1)
         if still.all():
             return moved
-        return torch.where(still, moved, self.motion.picture(self.tokenizer, latent, moved, known))
+        found = self.motion.picture(self.tokenizer, latent, moved, known)
+        return torch.where(still.view(-1, 1, 1, 1), moved, found) if still.any() else found
 
     def nothing(self, like: Tensor) -> Tensor:
         """What is off-screen [b 4 H' W'] for b players, `like` [b ...], who have seen nothing yet;

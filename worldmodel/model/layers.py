@@ -84,7 +84,8 @@ class TransformerBlock(nn.Module):
         self, x: Tensor, modulation: Tensor, turn: Tensor, past: Past | None, clip: Clip | None,
         *, alone: bool = False,
     ) -> tuple[Tensor, KeysValues]:  # fmt: skip
-        """x [b t n d], modulation [b t 1 6 d], turn [n or t*n e/2]; also returns keys, values.
+        """x [b t n d], modulation [b t 1 6 d], turn [n or t*n e/2]; also returns keys, values,
+        with a past the keys as they are turned.
 
         `alone`, each token attends to nothing but itself (see Outpainter.guided).
         """
@@ -117,7 +118,7 @@ class TransformerBlock(nn.Module):
             turns = turn.cos(), turn.sin()
         query, key_in = (turned(x, *turns).to(value.dtype) for x in (query, key_in))
         if self.dense and past is not None:
-            seen = attend_past(query, key_in, value_in, past)
+            seen, key = attend_past(query, key_in, value_in, past), key_in[:, None]
         elif self.dense and clip is not None:
             seen = attend_clip(query, key_in, value_in, clip)
         else:

@@ -106,11 +106,9 @@ def doubted(whole: Tensor, share: Tensor) -> Tensor:
 def shifted(whole: Tensor, way: Tensor) -> tuple[Tensor, Tensor]:
     """A whole [b 4 H' W'] whose places come from so many pixels, x and y [b 2], further on; and
     what is left over [b 2] when these are rounded. What comes in from its edges is not known."""
-    steps, found = way.round(), torch.zeros_like(whole)
-    for i, step in enumerate(steps.long().tolist()):
-        across, down = (
-            (slice(max(0, -n), max(0, size - n)), slice(max(0, n), max(0, size + n)))
-            for n, size in zip(step, whole.shape[:-3:-1], strict=True)
-        )
-        found[i, :, down[0], across[0]] = whole[i, :, down[1], across[1]]
-    return found, way - steps
+    steps, limits = way.round(), whole.shape[:-3:-1]
+    found = []
+    for each, step in zip(whole, steps.tolist(), strict=True):
+        x, y = (int(min(max(n, -size), size)) for n, size in zip(step, limits, strict=True))
+        found.append(F.pad(each, (-x, x, -y, y)))
+    return found[0][None] if len(found) == 1 else torch.stack(found), way - steps

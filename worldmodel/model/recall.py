@@ -7,34 +7,26 @@ size.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from worldmodel.model.cache import FrameCache
 from worldmodel.model.layers import KeysValues, Past
-from worldmodel.model.rotary import turned, turns_at
+from worldmodel.model.rotary import Turns
 
 
-def recalled(cache: FrameCache, space: Tensor) -> list[Past]:
-    """What each block sees of the past, and how tokens that `space` [n e/2] turns by their places
-    are turned now; computed once a frame, however many looks follow."""
+def recalled(cache: FrameCache, space: Turns, slots: Tensor) -> list[Past]:
+    """What each block sees of the past, and how tokens that `space` turns by their places are
+    turned now; computed once a frame, however many looks follow. `slots` [w n + n] are those in
+    which what is seen lies, that of the own frame before all others."""
     if cache.recalled is None:
-        memory, device = cache.memory, space.device
-        seen = F.pad(cache.filled(), (0, 1), value=True)  # itself too
-        mask = seen.to(device).repeat_interleave(len(space), dim=1)[:, None, None]
-        turn = turns_at(memory.count, space)
+        memory = cache.memory
+        mask = (slots < memory.count.to(slots.device)[:, None])[:, None, None]
+        turn = space.at(memory.count).to(slots.device)
         cache.recalled = [
             Past(keys.flatten(2, 3), values.flatten(2, 3), mask, turn)
             for keys, values in zip(memory.keys, memory.values, strict=True)
         ]
     return cache.recalled
-
-
-def as_of(past: Past, kept: KeysValues) -> KeysValues:
-    """A frame's keys and values [l b k n e] as they are remembered: keys turned as they were in the
-    frame that saw this `past`."""
-    keys, values = kept
-    return turned(keys, *past.turn[:, :, None].unbind(1)), values
 
 
 def together(kept: list[KeysValues]) -> KeysValues:

@@ -3,6 +3,7 @@
 Shapes: n tokens of a frame (n = h w), t frames, e size of a head, s sequence.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,13 +41,24 @@ def time_angles(times: Tensor, head: int) -> Tensor:
     return torch.cat([still, turns], dim=1)
 
 
-def turns_at(times: Tensor, space: Tensor) -> Tensor:
-    """Cosines and sines float32 [t 2 n e/2] for a frame's tokens, which `space` [n e/2] turns by
-    their places, at `times` [t] on the CPU: as exact at frame 1,000,000 as at the first, since the
-    angles of time are float64. A channel turns with a place or with time, so sums are simple."""
-    later = time_angles(times.double(), 2 * space.shape[-1])[:, None]
-    cos, sin = (x.float().to(space.device) for x in (later.cos(), later.sin()))
-    return torch.stack([space.cos() * cos, space.sin() * cos + space.cos() * sin], dim=1)
+class Turns:
+    """How the tokens of a frame are turned, of which places turn them by angles [n e/2].
+
+    As exact at frame 1,000,000 as at the first, since angles of time are float64. A channel turns
+    with a place or with time, so one of its angles is 0. In NumPy, as these are a few small numbers
+    at every frame.
+    """
+
+    def __init__(self, space: Tensor) -> None:
+        self.cos, self.sin = (x.cpu().numpy() for x in (space.cos(), space.sin()))
+        self.rates = time_angles(torch.ones(1, dtype=torch.float64), 2 * space.shape[-1]).numpy()
+
+    def at(self, times: Tensor) -> Tensor:
+        """Cosines and sines float32 [t 2 n e/2] at `times` int64 [t], on the CPU."""
+        turn = times.numpy()[:, None, None] * self.rates
+        cos, sin = (f(turn).astype(np.float32) for f in (np.cos, np.sin))
+        both = np.stack([self.cos * cos, self.sin * cos + self.cos * sin], axis=1)
+        return torch.from_numpy(both)
 
 
 def rotate(x: Tensor, turn: Tensor) -> Tensor:

@@ -58,7 +58,8 @@ def to_float(frames: Tensor) -> Tensor:
 
 def to_uint8(pictures: Tensor) -> Tensor:
     """float [... 3 H W] in 0..1 -> uint8 [... H W 3], rounded and clamped."""
-    return (pictures.float() * 255).round().clamp(0, 255).to(torch.uint8).movedim(-3, -1)
+    whole = pictures.float().mul(255).round_().clamp_(0, 255)
+    return whole.to(torch.uint8).movedim(-3, -1)
 
 
 class Block(nn.Module):

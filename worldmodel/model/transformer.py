@@ -27,8 +27,8 @@ from worldmodel.model.layers import (
     require_sizes,
 )
 from worldmodel.model.levels import LEVEL_WAVES, level_waves
-from worldmodel.model.recall import as_of, chosen, recalled, together
-from worldmodel.model.rotary import space_angles, time_angles
+from worldmodel.model.recall import chosen, recalled, together
+from worldmodel.model.rotary import Turns, space_angles, time_angles
 
 Carried = tuple[Tensor, ...]  # latents [b t n c], their noise level [b t]; what else is not read
 
@@ -105,6 +105,9 @@ class WorldTransformer(nn.Module):
         rows, columns = config.grid[0] // PATCH, config.grid[1] // PATCH
         turn = space_angles(rows, columns, config.head)
         self.register_buffer("space", turn, persistent=False)  # [s e/2]
+        self.turns = Turns(turn)
+        slots = (torch.arange(config.window + 1).roll(-1) - 1).repeat_interleave(config.tokens)
+        self.register_buffer("slots", slots, persistent=False)  # [w s + s]
 
     def forward(
         self,
@@ -144,16 +147,16 @@ class WorldTransformer(nn.Module):
         controls: Tensor,
         before: tuple[Tensor, Tensor, Tensor],
         past: list[Past] | None,
-    ) -> tuple[Tensor, list[KeysValues]]:
+    ) -> tuple[Tensor, KeysValues | None]:
         """`forward` once the frame before and the past are known; free of the cache's class. Also
-        the keys and values [b t k n e] of each dense block."""
+        the keys and values [l b k n e] of the dense blocks, of a frame that has a past."""
         condition = self.condition(tau, jump, controls, before[1], before[2])
         local = self.local_features(latents, before[0], condition)
         x, kept = self.trunk(self.tokens(local), condition, past, self.config.depth)
         left_over = self.residual(x, local, condition)
         rho = self.correlation(local, len(latents))
         mean, deviation = linear_estimate(latents, tau, before[0], before[1], rho)
-        return mean + deviation * left_over.float(), kept
+        return mean + deviation * left_over.float(), None if past is None else together(kept)
 
     def correlation(self, local: Tensor, batch: int) -> Tensor:
         """Of the frame before with this one: the measured [c], or a map [b t n c] in 0..1."""
@@ -180,12 +183,11 @@ class WorldTransformer(nn.Module):
         """
         before = self.before(cache, carried)
         still = carried and (latent == carried.last[:, 0]).flatten(1).all(dim=1)
-        found = None if finishing_look or cache.looked is None else together(cache.looked)
+        found = None if finishing_look else cache.looked
         if found is None or (carried and still.any()):  # who stays has had no look of his own
             seen = self.memorise(latent, tau, controls, before, self.recall(cache))
             found = chosen(still, seen, found) if found else seen
         moved = [carried.flow, carried.offscreen, carried.lag] if carried else []
-        found = as_of(self.recall(cache)[0], found)
         cache.commit(*found, latent, tau, controls, picture, *(part[:, 0] for part in moved))
 
     def memorise(
@@ -274,7 +276,7 @@ class WorldTransformer(nn.Module):
 
     def recall(self, cache: FrameCache) -> list[Past]:
         """What the dense blocks see of the past."""
-        return recalled(cache, self.space)
+        return recalled(cache, self.turns, self.slots)
 
     def empty_cache(self, batch: int = 1) -> FrameCache:
         """A cache of this network's sizes that remembers nothing."""

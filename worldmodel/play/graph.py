@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import ModuleType
 
@@ -17,7 +17,7 @@ Function = Callable[..., tuple[Tensor, ...]]
 BATCHES = (8, 4, 2)  # players that run as one; any number is made of these and of ones
 # how far a batch may stray from the same players one by one, as a share of the mean magnitude
 SAME = {"f32": 1e-3, "bf16": 3e-2}
-SMALL = 65_536  # bytes that are copied in less time than it takes to tell where they lie
+SMALL = 1_048_576  # bytes that are copied in less time than it takes to tell where they lie
 TRACING = threading.Lock()
 
 
@@ -27,12 +27,13 @@ class Graph:
     Takes and returns float tensors [b ...] on the CPU. A graph has fixed shapes, so there is one
     for each of BATCHES, compiled beside play when so many players first come together; until then
     they run in smaller parts. `precision` is what matrix products and convolutions run in: "f32"
-    or "bf16". Raises ModuleNotFoundError without OpenVINO, RuntimeError when it cannot compile the
-    function or a batch strays from its players one by one.
+    or "bf16"; the results `lent` lie where the next run writes, and are to be used before. Raises
+    ModuleNotFoundError without OpenVINO, RuntimeError when it cannot compile the function or a
+    batch strays from its players one by one.
     """
 
-    def __init__(self, function: Function, precision: str) -> None:
-        self.function, self.precision = function, precision
+    def __init__(self, function: Function, precision: str, lent: tuple[int, ...] = ()) -> None:
+        self.function, self.precision, self.lent = function, precision, lent
         self.threads = torch.get_num_threads()
         self.requests: dict[int, Request] = {}
         self.coming: dict[int, Future] = {}
@@ -42,6 +43,8 @@ class Graph:
         if not self.requests:
             self.requests[1] = self._compile([x[:1] for x in inputs])
         self._prepare(inputs, max((size for size in BATCHES if size <= players), default=1))
+        if players == 1:
+            return self.requests[1](inputs, self.lent)
         parts, at = [], 0
         while at < players:
             size = self._ready(players - at)
@@ -88,7 +91,11 @@ class Graph:
 
 
 class Request:
-    """A compiled model with a place for each of its results and for each small input."""
+    """A compiled model with a place for each of its results and for each small input.
+
+    Around each run little is done: what is run once a frame is run from cold caches, where an
+    operation of PyTorch takes 10 to 20 microseconds.
+    """
 
     def __init__(self, model: object) -> None:
         self.request = model.create_infer_request()
@@ -97,7 +104,7 @@ class Request:
         for i, result in enumerate(self.found):
             self.request.set_output_tensor(i, _shared(result))
 
-    def __call__(self, inputs: list[Tensor]) -> tuple[Tensor, ...]:
+    def __call__(self, inputs: Sequence[Tensor], lent: tuple[int, ...] = ()) -> tuple[Tensor, ...]:
         for i, (given, own) in enumerate(zip(inputs, self.given, strict=True)):
             if own is not None and given.nbytes <= SMALL:
                 own.copy_(given)
@@ -105,8 +112,8 @@ class Request:
                 own = given.clone() if given.nbytes <= SMALL else given.contiguous()
                 self.request.set_input_tensor(i, _shared(own))
                 self.given[i] = own  # kept alive while the request may read it
-        self.request.infer()
-        return tuple(result.clone() for result in self.found)  # the next run overwrites them
+        self.request.infer(share_outputs=True)  # or it would also copy the results into arrays
+        return tuple(x if i in lent else x.clone() for i, x in enumerate(self.found))
 
 
 def _shared(tensor: Tensor) -> object:

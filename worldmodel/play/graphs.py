@@ -4,6 +4,8 @@ Shapes: b players, n latents of a frame, c channels, k heads, e head size, s rem
 l layers that attend over time, H W pixels.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -22,33 +24,30 @@ class WorldGraphs:
 
     def __init__(self, network: WorldTransformer, precision: str) -> None:
         self.network = network
-        self._predict, self._memorise = (
-            Graph(function, precision) for function in (self._plain_predict, self._plain_memorise)
-        )
+        self._predict = Graph(self._plain_predict, precision, lent=(1, 2))
+        self._memorise = Graph(self._plain_memorise, precision)
 
     def predict(
         self, latents: Tensor, tau: Tensor, jump: Tensor, controls: Tensor, before: Before,
         past: list[Past],
-    ) -> tuple[Tensor, list[KeysValues]]:  # fmt: skip
+    ) -> tuple[Tensor, KeysValues]:  # fmt: skip
         clean, *kept = self._predict(latents, tau, jump, controls, *before, *_laid_out(past))
-        return clean, list(zip(kept[::2], kept[1::2], strict=True))
+        return clean, _layers_first(kept)
 
     def memorise(
         self, latent: Tensor, tau: Tensor, controls: Tensor, before: Before, past: list[Past]
-    ) -> tuple[Tensor, Tensor]:
-        kept = self._memorise(latent, tau, controls, *before, *_laid_out(past))
-        keys, values = (x.movedim(0, 1) for x in kept)
-        return keys, values
+    ) -> KeysValues:
+        return _layers_first(self._memorise(latent, tau, controls, *before, *_laid_out(past)))
 
     def _plain_predict(self, *given: Tensor) -> tuple[Tensor, ...]:
         now, before, past = given[:4], given[4:7], _read(given[7:])
         clean, kept = WorldTransformer.predict(self.network, *now, before, past)
-        return (clean, *(x for pair in kept for x in pair))
+        return (clean, *(x.movedim(1, 0) for x in kept))  # players first
 
     def _plain_memorise(self, *given: Tensor) -> tuple[Tensor, ...]:
         now, before, past = given[:3], given[3:6], _read(given[6:])
         kept = WorldTransformer.memorise(self.network, *now, before, past)
-        return tuple(x.movedim(1, 0) for x in kept)  # players first
+        return tuple(x.movedim(1, 0) for x in kept)
 
 
 class TokenizerGraphs:
@@ -66,7 +65,8 @@ class MotionGraphs:
 
     def __init__(self, motion: Motion, tokenizer: Tokenizer, precision: str) -> None:
         self.motion, self.tokenizer = motion, tokenizer
-        self._carried = Graph(lambda *x: Motion.carried(motion, tokenizer, *x), precision)
+        carried = lambda *x: Motion.carried(motion, tokenizer, *x)
+        self._carried = Graph(carried, precision, lent=(5,))
         self._picture = Graph(self._plain_picture, precision)
 
     def carried(self, tokenizer: Tokenizer, *given: Tensor) -> tuple[Tensor, ...]:
@@ -107,6 +107,12 @@ def _laid_out(past: list[Past]) -> list[Tensor]:
     is added, and the turn of the own frame [b 2 n e/2]."""
     hidden = torch.where(past[0].mask, 0.0, -torch.inf)
     return [x for layer in past for x in (layer.keys, layer.values)] + [hidden, past[0].turn]
+
+
+def _layers_first(kept: Sequence[Tensor]) -> KeysValues:
+    """Keys and values [b l k n e] of a graph, whose players come first, as [l b k n e]."""
+    keys, values = (x.movedim(0, 1) for x in kept)
+    return keys, values
 
 
 def _read(given: tuple[Tensor, ...]) -> list[Past]:
