@@ -3,6 +3,8 @@
 Shapes: n tokens of a frame (n = h w), t frames, e size of a head, s sequence.
 """
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -50,15 +52,23 @@ class Turns:
     """
 
     def __init__(self, space: Tensor) -> None:
-        self.cos, self.sin = (x.cpu().numpy() for x in (space.cos(), space.sin()))
-        self.rates = time_angles(torch.ones(1, dtype=torch.float64), 2 * space.shape[-1]).numpy()
+        self.space = space
+
+    @cached_property
+    def tables(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Cosines and sines of the places' angles, and the angles by which a frame's time turns."""
+        once = torch.ones(1, dtype=torch.float64, device="cpu")
+        rates = time_angles(once, 2 * self.space.shape[-1])
+        cos, sin, rates = (x.cpu().numpy() for x in (self.space.cos(), self.space.sin(), rates))
+        return cos, sin, rates
 
     def at(self, times: Tensor) -> Tensor:
-        """Cosines and sines float32 [t 2 n e/2] at `times` int64 [t], on the CPU."""
-        turn = times.numpy()[:, None, None] * self.rates
+        """Cosines and sines float32 [t 2 n e/2] at `times` int64 [t] on the CPU."""
+        place_cos, place_sin, rates = self.tables
+        turn = times.numpy()[:, None, None] * rates
         cos, sin = (f(turn).astype(np.float32) for f in (np.cos, np.sin))
-        both = np.stack([self.cos * cos, self.sin * cos + self.cos * sin], axis=1)
-        return torch.from_numpy(both)
+        both = np.stack([place_cos * cos, place_sin * cos + place_cos * sin], axis=1)
+        return torch.as_tensor(both)
 
 
 def rotate(x: Tensor, turn: Tensor) -> Tensor:

@@ -240,7 +240,7 @@ def _step(engines: list[Engine], controls: list[np.ndarray]) -> list[np.ndarray]
 
 def _controls(controls: list[np.ndarray], world: World) -> Tensor:
     """Controls of all players, float32 [b k]."""
-    stacked = torch.from_numpy(np.array(controls, dtype=np.float32))
+    stacked = torch.as_tensor(np.array(controls, dtype=np.float32))
     if stacked.shape[1:] != (world.config.controls.size,):
         raise ValueError(f"controls must be [{world.config.controls.size}], not {stacked.shape}")
     return stacked.to(world.device)
