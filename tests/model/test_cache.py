@@ -148,12 +148,15 @@ def test_split_undoes_join(network):
         assert torch.equal(getattr(again.memory, name), value), name
 
 
-def test_filled_slots_by_hand(network):
-    cache = network.empty_cache()
-    for count, filled in enumerate([0, 1, 2, 3, 4, 4]):
-        memory = dataclasses.replace(cache.memory, count=torch.tensor([count]))
-        cache.restore(memory)
-        assert cache.filled().tolist() == [[i < filled for i in range(4)]]
+def test_slots_that_hold_no_frame_are_not_seen(network):
+    """Mask by hand: a token of a slot is seen once a frame lies there, and the own frame always."""
+    tokens, window = WORLD.tokens, WORLD.window
+    for count in range(window + 2):
+        cache = network.empty_cache()
+        cache.restore(dataclasses.replace(cache.memory, count=torch.tensor([count])))
+        seen = min(count, window) * tokens
+        expected = [True] * seen + [False] * (window * tokens - seen) + [True] * tokens
+        assert network.recall(cache)[0].mask.flatten().tolist() == expected
 
 
 @pytest.mark.parametrize("windows", [2500, 250_000])

@@ -76,10 +76,6 @@ class FrameCache:
     def window(self) -> int:
         return self.memory.keys.shape[3]
 
-    def filled(self) -> Tensor:
-        """Which of the slots hold a frame, bool [b w] on the CPU."""
-        return torch.arange(self.window) < self.memory.count[:, None]
-
     def commit(
         self,
         keys: Tensor,
