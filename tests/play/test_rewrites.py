@@ -179,7 +179,7 @@ def test_what_a_graph_returned_stays_when_it_runs_again():
     assert double.tolist() == [[2, 2, 2]] and more.tolist() == [[2, 2, 2]]
 
 
-@pytest.mark.parametrize("size", [3, 300_000])
+@pytest.mark.parametrize("size", [3, 100_000])
 def test_a_graph_sees_what_its_inputs_hold_now(size):
     """Small inputs are copied, large ones are read where they lie; both may change or move."""
     graph = Graph(lambda x, y: (x + y,), "f32")

@@ -17,7 +17,7 @@ Function = Callable[..., tuple[Tensor, ...]]
 BATCHES = (8, 4, 2)  # players that run as one; any number is made of these and of ones
 # how far a batch may stray from the same players one by one, as a share of the mean magnitude
 SAME = {"f32": 1e-3, "bf16": 3e-2}
-SMALL = 1_048_576  # bytes that are copied in less time than it takes to tell where they lie
+SMALL = 262_144  # bytes that are copied in less time than it takes to tell where they lie
 TRACING = threading.Lock()
 
 
