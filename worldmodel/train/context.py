@@ -10,6 +10,7 @@ from torch import Tensor
 
 from worldmodel.model.cache import FrameCache, Memory
 from worldmodel.model.carrier import Carrier
+from worldmodel.model.rotary import turned
 from worldmodel.model.transformer import WorldTransformer
 
 
@@ -67,7 +68,8 @@ def caches_at(
 def _memorise(
     network: WorldTransformer, clean: Tensor, controls: Tensor, carried: list[Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Keys and values [l b t heads n e] that the dense blocks keep of every frame of a clip."""
+    """Keys and values [l b t heads n e] that the dense blocks keep of every frame of a clip, the
+    keys turned by its number."""
     ones = torch.ones(clean.shape[:2], device=clean.device)
     start = carried[0] if carried else _shifted(clean)
     level = (start.abs().amax(dim=(-2, -1)) > 0).float() if carried else _shifted(ones)
@@ -76,8 +78,9 @@ def _memorise(
     )  # fmt: skip
     tokens = network.tokens(network.local_features(clean, start, condition))
     _, kept = network.trunk(tokens, condition, None, max(network.config.dense) + 1)
-    keys, values = zip(*kept, strict=True)
-    return torch.stack(keys), torch.stack(values)
+    keys, values = (torch.stack(each) for each in zip(*kept, strict=True))
+    turns = network.turns.at(torch.arange(clean.shape[1], device="cpu")).to(keys.device)
+    return turned(keys, *turns[:, :, None].unbind(1)), values
 
 
 def _shifted(x: Tensor) -> Tensor:
