@@ -255,3 +255,11 @@ def test_who_has_just_let_go_goes_on_as_slowly_as_he_does(network):
     assert carrier.carry(cache, none, rest=0.5).moves == 0
     cache.restore(replace(cache.memory, recent=cache.memory.recent.roll(1, dims=1)))
     assert carrier.carry(cache, none, rest=0.5).moves > 0
+
+
+def test_what_is_not_shifted_is_still_a_copy():
+    """What is given may lie where the next frame's will (worldmodel.play.graph lends it)."""
+    whole = torch.rand(1, 4, 6, 8)
+    found, lag = offscreen.shifted(whole, torch.tensor([[0.4, -0.2]]))
+    assert torch.equal(found, whole) and found.data_ptr() != whole.data_ptr()
+    torch.testing.assert_close(lag, torch.tensor([[0.4, -0.2]]))

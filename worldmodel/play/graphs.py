@@ -24,6 +24,7 @@ class WorldGraphs:
 
     def __init__(self, network: WorldTransformer, precision: str) -> None:
         self.network = network
+        # keys and values are copied into the ring, or left for those of the next look
         self._predict = Graph(self._plain_predict, precision, lent=(1, 2))
         self._memorise = Graph(self._plain_memorise, precision)
 
@@ -65,8 +66,8 @@ class MotionGraphs:
 
     def __init__(self, motion: Motion, tokenizer: Tokenizer, precision: str) -> None:
         self.motion, self.tokenizer = motion, tokenizer
-        carried = lambda *x: Motion.carried(motion, tokenizer, *x)
-        self._carried = Graph(carried, precision, lent=(5,))
+        # the sixth is what lies around the picture, of which the carrier makes a shifted copy
+        self._carried = Graph(self._plain_carried, precision, lent=(5,))
         self._picture = Graph(self._plain_picture, precision)
 
     def carried(self, tokenizer: Tokenizer, *given: Tensor) -> tuple[Tensor, ...]:
@@ -74,6 +75,9 @@ class MotionGraphs:
 
     def picture(self, tokenizer: Tokenizer, *given: Tensor) -> Tensor:
         return self._picture(*given)[0]
+
+    def _plain_carried(self, *given: Tensor) -> tuple[Tensor, ...]:
+        return Motion.carried(self.motion, self.tokenizer, *given)
 
     def _plain_picture(self, latent: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
         return (self.motion.shown(Tokenizer.pictures(self.tokenizer, latent), *given),)
