@@ -190,6 +190,14 @@ def test_a_graph_sees_what_its_inputs_hold_now(size):
     assert (graph(second, torch.full((size, 1), 5.0).T)[0] == 7).all()
 
 
+@pytest.mark.parametrize("size", [3, 100_000])
+def test_a_graph_may_be_given_first_what_lies_in_another_order(size):
+    graph = Graph(lambda x: (x + 1,), "f32")
+    turned = torch.arange(3.0 * size).view(1, size, 3).mT  # as pictures whose channels come last
+    for _ in range(2):
+        assert torch.equal(graph(turned)[0], turned + 1)
+
+
 def test_beside_openvino_pytorch_has_one_thread(moving, monkeypatch):
     threads, seen = torch.get_num_threads(), []
     carry = Carrier.carry

@@ -18,6 +18,7 @@ BATCHES = (8, 4, 2)  # players that run as one; any number is made of these and 
 # how far a batch may stray from the same players one by one, as a share of the mean magnitude
 SAME = {"f32": 1e-3, "bf16": 3e-2}
 SMALL = 262_144  # bytes that are copied in less time than it takes to tell where they lie
+ROWS = torch.contiguous_format  # how OpenVINO has its tensors lie
 TRACING = threading.Lock()
 
 
@@ -109,7 +110,8 @@ class Request:
             if own is not None and given.nbytes <= SMALL:
                 own.copy_(given)
             elif own is None or given.data_ptr() != own.data_ptr():  # looks share their past
-                own = given.clone() if given.nbytes <= SMALL else given.contiguous()
+                small = given.nbytes <= SMALL
+                own = given.clone(memory_format=ROWS) if small else given.contiguous()
                 self.request.set_input_tensor(i, _shared(own))
                 self.given[i] = own  # kept alive while the request may read it
         self.request.infer(share_outputs=True)  # or it would also copy the results into arrays
