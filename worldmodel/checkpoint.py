@@ -1,14 +1,12 @@
 """Checkpoints: a folder of JSON and safetensors, nothing that executes, loaded strictly.
 
 checkpoints/<world>/  config.json  tokenizer.safetensors  world.safetensors  scenes/  card.md
-                      motion.safetensors and outpainter.safetensors in worlds that have them
+                      motion, outpainter and ending.safetensors in worlds that have them
 """
 
 import dataclasses
 import hashlib
 import json
-import types
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,15 +17,17 @@ from torch import Tensor, nn
 
 from worldmodel.errors import UserError
 from worldmodel.games.base import ControlSpace
+from worldmodel.model.ending import Ending, EndingConfig
 from worldmodel.model.motion import Motion, MotionConfig
 from worldmodel.model.outpainter import Outpainter, OutpainterConfig
 from worldmodel.model.tokenizer import Tokenizer, TokenizerConfig
 from worldmodel.model.transformer import WorldConfig, WorldTransformer
+from worldmodel.records import from_json
 
 SCHEMA = 1
 CONFIG, TOKENIZER = "config.json", "tokenizer.safetensors"
 MOTION, WORLD = "motion.safetensors", "world.safetensors"
-OUTPAINTER = "outpainter.safetensors"
+OUTPAINTER, ENDING = "outpainter.safetensors", "ending.safetensors"
 STEP = "step"  # in the header of world.safetensors
 
 
@@ -71,6 +71,7 @@ class Checkpoint:
     motion: Motion | None = None  # worlds with `world.history` have one
     step: int | None = None  # updates behind its weights, of a world in training
     outpainter: Outpainter | None = None  # worlds that keep what is off-screen may have one
+    ending: Ending | None = None  # worlds with motion may have one
 
 
 def tensors_hash(tensors: dict[str, Tensor]) -> str:
@@ -118,6 +119,11 @@ def load_outpainter(path: Path) -> Outpainter:
     return load_network(path, Outpainter, OutpainterConfig)
 
 
+def load_ending(path: Path) -> Ending:
+    """Read what tells that a level is over, as `save_network` wrote it. Raises UserError."""
+    return load_network(path, Ending, EndingConfig)
+
+
 def save_network(path: Path, network: nn.Module, **header: str) -> None:
     """Write any network that has a configuration, with it and what else is given in the header."""
     config = json.dumps(dataclasses.asdict(network.config))
@@ -137,7 +143,7 @@ def load_network(path: Path, network: type, kind: type) -> Any:
         record = dict(json.loads(text))
     except (ValueError, TypeError) as error:
         raise UserError(f"{path} is damaged ({error}); copy the checkpoint again") from None
-    loaded = network(_from_json(kind, record, str(path)))
+    loaded = network(from_json(kind, record, str(path)))
     _fill(loaded, tensors, path)
     return loaded.eval()
 
@@ -157,6 +163,7 @@ def save_checkpoint(
     outpainter: Outpainter | None = None,
     *,
     step: int | None = None,
+    ending: Ending | None = None,
 ) -> None:
     """Write config.json and the weight files into `folder`, each whole or not at all.
 
@@ -168,6 +175,8 @@ def save_checkpoint(
         save_motion(folder, motion)
     if outpainter:
         save_network(folder / OUTPAINTER, outpainter)
+    if ending:
+        save_network(folder / ENDING, ending)
     _save_weights(folder / WORLD, network, {} if step is None else {STEP: str(step)})
     record = dataclasses.asdict(dataclasses.replace(config, controls=None))  # type: ignore[arg-type]
     record |= {"schema": SCHEMA, "controls": config.controls.to_json()}
@@ -189,7 +198,7 @@ def load_config(folder: Path) -> CheckpointConfig:
         raise UserError(f"{path} is damaged ({error}); copy the checkpoint again") from None
     if schema != SCHEMA:
         raise UserError(f"{path} has schema {schema}, this version reads {SCHEMA}; update one")
-    return _from_json(CheckpointConfig, {**record, "controls": controls}, str(path))
+    return from_json(CheckpointConfig, {**record, "controls": controls}, str(path))
 
 
 def load_checkpoint(folder: Path | str) -> Checkpoint:
@@ -208,12 +217,18 @@ def load_checkpoint(folder: Path | str) -> Checkpoint:
     motion, painter, sizes = None, None, ("grid", "latent_channels")
     if config.world.history:
         path = folder / MOTION
-        own = *sizes, "controls", "history"
-        motion = _of_this_world(path, load_motion(path), config.world, *own)
+        names = *sizes, "controls", "history"
+        motion = _of_this_world(path, load_motion(path), config.world, *names)
     if (path := folder / OUTPAINTER).is_file():
         painter = _of_this_world(path, load_outpainter(path), config.world, *sizes)
-    step = trained_steps(folder)
-    return Checkpoint(folder, config, tokenizer.eval(), network.eval(), motion, step, painter)
+    ending = load_ending(path) if motion and (path := folder / ENDING).is_file() else None
+    if ending and ending.config.size != (config.tokenizer.height, config.tokenizer.width):
+        raise UserError(
+            f"{path} looks at pictures of {ending.config.size}, which are not this world's; "
+            "put the original file back"
+        )
+    own, step = (tokenizer.eval(), network.eval(), motion), trained_steps(folder)
+    return Checkpoint(folder, config, *own, step, painter, ending)
 
 
 def trained_steps(folder: Path) -> int | None:
@@ -260,40 +275,3 @@ def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
         raise UserError(
             f"{path} does not fit its configuration ({detail}); copy the checkpoint again"
         ) from None
-
-
-def _from_json(kind: type, record: dict[str, Any], where: str) -> Any:
-    """A frozen dataclass from JSON: unknown or missing fields are a sentence, lists are tuples."""
-    hints = typing.get_type_hints(kind)
-    unknown = sorted(set(record) - set(hints))
-    if unknown:
-        raise UserError(f"{where} has unknown fields {', '.join(unknown)}; update worldmodel")
-    values = {}
-    for name, value in record.items():
-        hint = hints[name]
-        if dataclasses.is_dataclass(hint) and isinstance(value, dict):
-            value = _from_json(hint, value, f"{where} ({name})")
-        elif isinstance(value, list):
-            value = tuple(value)
-        if not _fits(value, hint):
-            wanted = hint.__name__ if isinstance(hint, type) else hint
-            raise UserError(f"{where}: {name} should be {wanted}, found {value!r}; mend the file")
-        values[name] = value
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise UserError(f"{where} is incomplete ({error}); copy the checkpoint again") from None
-
-
-def _fits(value: object, hint: Any) -> bool:
-    if isinstance(hint, types.UnionType):
-        return any(_fits(value, one) for one in typing.get_args(hint))
-    if typing.get_origin(hint) is tuple:
-        kinds = typing.get_args(hint)
-        if not isinstance(value, tuple):
-            return False
-        kinds = kinds[:1] * len(value) if kinds[-1] is Ellipsis else kinds
-        return len(kinds) == len(value) and all(map(_fits, value, kinds))
-    if hint is float:
-        return type(value) in (int, float)
-    return type(value) is int if hint is int else isinstance(value, hint)

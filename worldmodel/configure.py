@@ -7,7 +7,14 @@ from typing import Any
 
 from torch import nn
 
-from worldmodel.checkpoint import load_checkpoint, load_motion, load_outpainter, save_checkpoint
+from worldmodel.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    load_ending,
+    load_motion,
+    load_outpainter,
+    save_checkpoint,
+)
 from worldmodel.errors import UserError
 
 MOVING = ("grid", "latent_channels", "controls", "history")
@@ -23,13 +30,15 @@ def configure(
     *,
     painted_by: Path | None = None,
     painting: Mapping[str, Any] | None = None,
+    ended_by: Path | None = None,
 ) -> None:
     """Change fields of the CheckpointConfig, its PlayConfig and its MotionConfig in a folder.
 
     `moved_by` is the file of another motion network, which takes the place of the world's own, and
-    `painted_by` that of an outpainter, of whose OutpainterConfig `painting` are fields. Raises
-    UserError when the world has no motion network, or another kind of it, nothing off-screen to be
-    painted, and for values that no world can have.
+    `painted_by` that of an outpainter, of whose OutpainterConfig `painting` are fields; `ended_by`
+    is that of what tells that a level is over. Raises UserError when the world has no motion
+    network, or another kind of it, nothing off-screen to be painted, and for values that no world
+    can have.
     """
     wanted = {"steps": 1, "guidance": 0, "context_noise": 0, "warm_start": 0, "rest": 0}
     if any(play.get(name, least) < least for name, least in wanted.items()):
@@ -53,9 +62,18 @@ def configure(
         if painter is None:
             raise UserError(f"{checkpoint} has no outpainter; leave its {min(painting)} out")
         painter.config = replace(painter.config, **painting)
+    ending = load_ending(ended_by) if ended_by else world.ending
+    if ended_by and not mover:
+        raise UserError(f"{checkpoint} has no motion network; levels end in worlds that do")
+    if ended_by and ending.config.size != (size := _size(world)):
+        raise UserError(f"{ended_by} looks at pictures of {ending.config.size}, not of {size}")
     config = replace(world.config, play=replace(world.config.play, **play), **about)
     parts = config, world.tokenizer, world.network, mover, painter
-    save_checkpoint(checkpoint, *parts, step=world.step)
+    save_checkpoint(checkpoint, *parts, step=world.step, ending=ending)
+
+
+def _size(world: Checkpoint) -> tuple[int, int]:
+    return world.config.tokenizer.height, world.config.tokenizer.width
 
 
 def _check(

@@ -156,6 +156,10 @@ TOUCHING = TrainConfig(
     steps=3000, batch=96, learning_rate=2e-3, warmup=50, decay=0.4, ema=0.99, bf16=False,
     validate_every=1000, picture_every=1000,
 )  # fmt: skip
+ENDING = TrainConfig(
+    steps=2000, batch=48, learning_rate=2e-3, weight_decay=0.05, warmup=50, decay=0.5, ema=0.99,
+    bf16=False, validate_every=1000, picture_every=1000, save_every=1000,
+)  # fmt: skip
 # of stages that go on from a finished world
 DISTILLING = TrainConfig(
     steps=600, batch=8, learning_rate=2e-4, warmup=20, ema=0.99, validate_every=100,

@@ -79,6 +79,15 @@ def test_it_records_what_was_asked_for_and_no_episode_more(tmp_path):
         assert sum(lengths[:-1]) < frames <= sum(lengths)
 
 
+def test_an_episode_says_whether_the_game_ended_it(tmp_path):
+    gather(tmp_path)
+    metas = [json.loads(path.read_text()) for path in tmp_path.glob("*/*/meta.json")]
+    assert {meta["ended"] for meta in metas} == {True, False}
+    for meta in metas:
+        last = 8 + meta["seed"] % 60  # frames until the painter ends
+        assert meta["frames"] == last if meta["ended"] else 20 <= meta["frames"] <= last
+
+
 def test_frames_show_the_control_that_is_stored_with_them(tmp_path):
     gather(tmp_path)
     for folder in tmp_path.glob("*/0*"):

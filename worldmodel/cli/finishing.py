@@ -49,6 +49,8 @@ def configure(parser: ArgumentParser) -> Run:
     parser.add_argument("--motion", type=Path, help="file of another motion network for it")
     text = "file of an outpainter, which dreams off-screen what is about to come into view"
     parser.add_argument("--outpainter", type=Path, help=text)
+    text = "file of an ending, which tells that the level is over and begins anew"
+    parser.add_argument("--ending", type=Path, help=text)
     text = "looks of its outpainter at what it dreams"
     parser.add_argument("--looks", type=int, metavar="N", help=text)
     text = "by how much the first of them go further than without attention; 1: not"
@@ -72,6 +74,7 @@ def configure(parser: ArgumentParser) -> Run:
         options.motion,
         painted_by=options.outpainter,
         painting=painting(options),
+        ended_by=options.ending,
     )
 
 
@@ -86,6 +89,22 @@ def train_contact(parser: ArgumentParser) -> Run:
 
     def run(options: Namespace) -> None:
         train_contact(options.data, options.motion, options.run, changed(TOUCHING, options, TRAIN))
+
+    return run
+
+
+def train_ending(parser: ArgumentParser) -> Run:
+    from worldmodel.presets import ENDING
+    from worldmodel.train.endings import train_ending
+
+    add_data(parser)
+    add_checkpoint(parser, "world whose levels end")
+    add_run(parser, "runs/ending")
+    add_changes(parser, ENDING, TRAIN)
+
+    def run(options: Namespace) -> None:
+        config = changed(ENDING, options, TRAIN)
+        train_ending(options.data, options.checkpoint, options.run, config)
 
     return run
 
@@ -135,6 +154,7 @@ COMMANDS: Commands = {
     "average": (average, "put two worlds' weights together"),
     "configure": (configure, "change what needs no training: title, play, what motion keeps"),
     "train contact": (train_contact, "teach a motion network what the player's figure cannot pass"),
+    "train ending": (train_ending, "teach a world when its levels are over, to begin anew"),
     "train exemplars": (train_exemplars, "give an outpainter recorded levels to recall"),
     "scenes": (scenes, "give a world opening scenes from held-out episodes"),
 }

@@ -17,7 +17,8 @@ INDEX = "episodes.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """Where an episode lies in the arrays: rows start to stop - 1; `actions` known or unknown."""
+    """Where an episode lies in the arrays: rows start to stop - 1; `actions` known or unknown,
+    `ended` if the game was over after the last one."""
 
     name: str
     start: int
@@ -25,6 +26,7 @@ class Span:
     seed: int
     player: str
     actions: str = "known"
+    ended: bool = False
 
 
 class FrameStore:

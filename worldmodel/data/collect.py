@@ -1,6 +1,7 @@
 """Has players play a game and records the episodes, in parallel and resumable."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache, partial
 from os import cpu_count
 from pathlib import Path
@@ -99,6 +100,7 @@ def record(game: Game, job: Job) -> int:
             controls = player.act(game)
             frame = game.step(controls)
             if game.done:
+                episode.meta = replace(meta, ended=True)
                 break
             episode.append(frame, controls)
         return episode.frames

@@ -19,7 +19,8 @@ class Meta:
     """Where the frames come from; `size` is (height, width), `fps` frames a second.
 
     `actions` is "unknown" where nobody recorded the keys (the controls are zeros that mean
-    nothing); `source` says what an imported episode was made of.
+    nothing); `source` says what an imported episode was made of; `ended` that the game was over
+    after the last frame.
     """
 
     fps: float
@@ -31,6 +32,7 @@ class Meta:
     licence: str
     actions: str = "known"
     source: str = ""
+    ended: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError when `actions` is neither known nor unknown."""
@@ -51,6 +53,7 @@ class Meta:
             "licence": self.licence,
             "actions": self.actions,
             "source": self.source,
+            "ended": self.ended,
             "controls": self.controls.to_json(),
         }
 
@@ -68,6 +71,7 @@ class Meta:
             licence=str(record["licence"]),
             actions=str(record.get("actions", "known")),
             source=str(record.get("source", "")),
+            ended=bool(record.get("ended", False)),
         )
 
 

@@ -124,6 +124,7 @@ def _index(folders: list[Path], loaded: list[tuple[Meta, int]], source: str) -> 
                 "seed": meta.seed,
                 "player": meta.player,
                 "actions": meta.actions,
+                "ended": meta.ended,
             }
         )
     record = {

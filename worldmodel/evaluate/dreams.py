@@ -16,7 +16,7 @@ from worldmodel.diffusion.schedules import even_times
 from worldmodel.errors import UserError
 from worldmodel.evaluate.clips import Clips
 from worldmodel.evaluate.pasts import Pasts
-from worldmodel.model.cache import FrameCache
+from worldmodel.model.cache import FrameCache, join, split
 from worldmodel.model.carrier import picture_of
 from worldmodel.model.tokenizer import to_uint8
 from worldmodel.play.noise import FRESH, START, frame_noise
@@ -68,6 +68,8 @@ class Dreamer:
         self.world, self.setting, self.seeds = world, setting, seeds
         self.cache: FrameCache = world.network.empty_cache(len(seeds))
         self.frame = 0
+        self.begun = self.cache.snapshot()  # where levels begin anew
+        self.over = torch.zeros(len(seeds), dtype=torch.bool)  # with the next frame
 
     def see(self, latents: Tensor, controls: Tensor, frames: Tensor) -> None:
         """Remember real frames, uint8 [b t H W 3] and their latents [b t n c], that `controls`
@@ -76,6 +78,7 @@ class Dreamer:
         carrier = self.world.carrier
         pictures = carrier and carrier.real(frames)
         prefill(self.world.network, self.cache, latents, controls, carrier, pictures)
+        self.begun, self.over = self.cache.snapshot(), torch.zeros_like(self.over)
 
     def dream(self, controls: Tensor, *, keep: bool = True) -> Tensor:
         """The next frame, uint8 [b H W 3], under controls [b m]; remembered if `keep`."""
@@ -84,14 +87,32 @@ class Dreamer:
         carried = carrier and carrier.carry(self.cache, controls, noise, self.setting.rest)
         latent = self._latent(controls, carried, noise)
         picture = picture_of(self.world.tokenizer, carrier, latent, carried)
+        frames, before = to_uint8(picture), self.cache.memory.picture
         if keep:
             remember(
                 self.world.network, self.cache, latent, controls, carried=carried,
                 picture=picture if carrier else None,
                 finishing_look=self.setting.finishing_look,
             )  # fmt: skip
+            if self.world.ending:
+                self._begin_anew(frames)
+                self.over = self.world.ending.over(before, picture) & ~self.over
         self.frame += 1
-        return to_uint8(picture)
+        return frames
+
+    def leave(self, count: int) -> None:
+        """Let only the first `count` players go on."""
+        self.cache = join(split(self.cache)[:count])
+        self.seeds, self.over = self.seeds[:count], self.over[:count]
+
+    def _begin_anew(self, frames: Tensor) -> None:
+        """Those whose level is over stand where they began, which is the frame they are shown."""
+        if not self.over.any():
+            return
+        caches, begun = split(self.cache), split(FrameCache(self.begun))
+        for i in self.over.nonzero()[:, 0].tolist():
+            caches[i], frames[i] = begun[i], to_uint8(begun[i].memory.picture)[0]
+        self.cache = join(caches)
 
     def _latent(
         self, controls: Tensor, carried: tuple[Tensor, ...] | None, noise: Tensor

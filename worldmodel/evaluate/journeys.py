@@ -18,7 +18,6 @@ from worldmodel.evaluate.ssim import colour, gradient_energy
 from worldmodel.evaluate.subject import Subject
 from worldmodel.games.base import ControlSpace
 from worldmodel.games.players import Sticky
-from worldmodel.model.cache import join, split
 
 STRETCH = 64  # frames of a stretch
 BETWEEN = 4  # frames between two of which features are taken
@@ -158,7 +157,7 @@ def travel(
         if t == plan.ahead:
             if after:
                 after(dreamer)
-            leave(dreamer, plan.far)
+            dreamer.leave(plan.far)
             before = before[: plan.far]
         made = dreamer.dream(torch.as_tensor(controls[: len(dreamer.seeds), t]))
         found.note(t, made, before)
@@ -189,9 +188,3 @@ def encoded(subject: Subject, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]
     frames = torch.as_tensor(np.stack([subject.store.frames[row] for row in rows]))
     latents = torch.stack([subject.world.tokenizer.encode(clip) for clip in frames])
     return latents, torch.as_tensor(subject.store.controls[rows]).float(), frames
-
-
-def leave(dreamer: Dreamer, count: int) -> None:
-    """Let only the first `count` players go on."""
-    dreamer.cache = join(split(dreamer.cache)[:count])
-    dreamer.seeds = dreamer.seeds[:count]

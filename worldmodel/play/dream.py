@@ -10,7 +10,8 @@ from worldmodel.play.scene import Scene
 
 
 class Dream:
-    """A Game that is dreamed. Its episodes never end; `seed` chooses the noise and the scene.
+    """A Game that is dreamed; `seed` chooses the noise and the scene. Its episodes end where the
+    world tells that a level is over, and others never.
 
     With `scene`, every episode begins there. Raises UserError when there is no scene at all.
     """
@@ -27,14 +28,23 @@ class Dream:
         self.controls, self.fps, self.size = engine.controls, engine.fps, engine.size
         self.licence = engine.licence
         self.done = False
+        self._frame = np.zeros((*engine.size, 3), np.uint8)
 
     def reset(self, seed: int) -> np.ndarray:
         """Begin an episode and return its first frame, uint8 [h w 3]."""
-        return self.engine.reset(self.scenes[seed % len(self.scenes)], seed)
+        self.done = False
+        self._frame = self.engine.reset(self.scenes[seed % len(self.scenes)], seed)
+        return self._frame
 
     def step(self, controls: np.ndarray) -> np.ndarray:
-        """Apply a control, float32 [k], and return the frame it brings about, uint8 [h w 3]."""
-        return self.engine.step(controls)
+        """Apply a control, float32 [k], and return the frame it brings about, uint8 [h w 3].
+
+        When the level was over with the last frame, the episode ends, and that is returned again.
+        """
+        self.done = self.engine.over
+        if not self.done:
+            self._frame = self.engine.step(controls)
+        return self._frame
 
     def close(self) -> None:
         """There is nothing to free that forgetting the engine does not."""

@@ -40,6 +40,8 @@ class Moment:
     settings: Settings
     past: tuple[Remembered, ...]  # the frames behind `memory`
     world: str  # key of the world whose memory it is
+    beginning: "Moment | None" = None  # where the level begins anew, in worlds whose levels end
+    over: bool = False  # the next frame does
 
 
 class Engine:
@@ -54,6 +56,8 @@ class Engine:
         self.timings: dict[str, float] = {}  # seconds of the last step, by stage
         self.cache: FrameCache | None = None
         self.past: tuple[Remembered, ...] = ()  # as many frames as the cache remembers
+        self.beginning: Moment | None = None  # where the level begins anew
+        self.over = False  # the next frame does: it was over with the last one
 
     @property
     def name(self) -> str:
@@ -112,6 +116,9 @@ class Engine:
         self.past = ()
         for frame in zip(latents, controls, scene.frames[-len(latents) :], strict=True):
             self._keep(*frame)
+        self.beginning, self.over = None, False
+        if self.world.ending:
+            self.beginning = self.snapshot()
         if pictures is not None:
             return scene.frames[-1].copy()
         return self.world.tokenizer.decode(latents[-1:])[0].cpu().numpy()
@@ -124,7 +131,7 @@ class Engine:
         """This moment; costs next to nothing, as what is remembered is never overwritten."""
         memory = _own(self._started().memory)
         now = self.scene, self.seed, self.frame_index, self.settings, self.past
-        return Moment(memory, *now, self.world.key)
+        return Moment(memory, *now, self.world.key, self.beginning, self.over)
 
     def restore(self, moment: Moment) -> None:
         """Go on from a snapshot of any player of this world, with its settings.
@@ -138,6 +145,7 @@ class Engine:
         self.scene, self.seed = own[0] if own else moment.scene, moment.seed
         self.past = moment.past
         self.frame_index, self.settings = moment.frame_index, moment.settings
+        self.beginning, self.over = moment.beginning, moment.over
 
     def fork(self) -> "Engine":
         """Another player in this world, where this one stands now, who goes his own way."""
@@ -150,6 +158,13 @@ class Engine:
     def scene_from_picture(self, picture: np.ndarray) -> Scene:
         """A scene from any picture uint8 [H W 3]; raises UserError when it is no picture."""
         return scene_from_picture(picture, self.size, self.controls.size)
+
+    def _anew(self) -> np.ndarray:
+        """The level begins anew, which takes a frame; what nobody has seen will be new."""
+        begun, now = self.beginning, (self.frame_index + 1, self.settings)
+        self.restore(begun)
+        self.beginning, (self.frame_index, self.settings) = begun, now
+        return self.past[-1].picture.copy()
 
     def _keep(self, latent: Tensor, controls: Tensor, picture: np.ndarray) -> None:
         frame = Remembered(latent, controls, picture, self.world.config.tokenizer_hash)
@@ -181,9 +196,12 @@ def step_together(engines: Sequence[Engine], controls: Sequence[np.ndarray]) -> 
     when a control is not float [k].
     """
     groups = defaultdict(list)
-    for i, engine in enumerate(engines):
-        groups[id(engine.world), engine.settings].append(i)
     frames: dict[int, np.ndarray] = {}
+    for i, engine in enumerate(engines):
+        if engine.over:
+            frames[i] = engine._anew()
+        else:
+            groups[id(engine.world), engine.settings].append(i)
     for group in groups.values():
         with one_thread(engines[group[0]].speed != "plain"):
             made = _step([engines[i] for i in group], [controls[i] for i in group])
@@ -221,6 +239,9 @@ def _step(engines: list[Engine], controls: list[np.ndarray]) -> list[np.ndarray]
     clock.lap("looks")
     picture = picture_of(world.tokenizer, carrier, latents, carried)
     frames = to_uint8(picture).cpu().numpy()
+    over = [False] * len(engines)
+    if world.ending:
+        over = world.ending.over(cache.memory.picture, picture).tolist()
     clock.lap("decode")
     noise = _noise(engines, CONTEXT) if settings.context_noise else None
     remember(
@@ -233,8 +254,9 @@ def _step(engines: list[Engine], controls: list[np.ndarray]) -> list[np.ndarray]
         engine.cache = own
         engine.frame_index += 1
         engine.timings = clock.stages
-    for engine, latent, own, frame in zip(engines, latents, keys, frames, strict=True):
+    for engine, latent, own, frame, ends in zip(engines, latents, keys, frames, over, strict=True):
         engine._keep(latent.clone(), own.clone(), frame)  # without the rest of the batch
+        engine.over = ends
     return list(frames)
 
 

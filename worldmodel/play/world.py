@@ -10,6 +10,7 @@ from torch import Tensor
 from worldmodel.checkpoint import CheckpointConfig, load_checkpoint
 from worldmodel.errors import UserError
 from worldmodel.model.carrier import Carrier
+from worldmodel.model.ending import Ending
 from worldmodel.model.motion import Motion
 from worldmodel.model.outpainter import Outpainter
 from worldmodel.model.tokenizer import Tokenizer
@@ -28,6 +29,7 @@ class World:
     network: WorldTransformer
     motion: Motion | None = None  # worlds with `config.world.history` have one
     outpainter: Outpainter | None = None
+    ending: Ending | None = None  # tells that a level is over
     scenes: tuple[Scene, ...] = ()
     speed: Speed = field(default_factory=Speed)
     trained: int | None = None  # updates behind its weights, of a world in training
@@ -60,6 +62,7 @@ def load_world(folder: Path, device: str, speed: str) -> World:
         network=checkpoint.network.requires_grad_(False).to(place),
         motion=checkpoint.motion and checkpoint.motion.requires_grad_(False).to(place),
         outpainter=checkpoint.outpainter and checkpoint.outpainter.requires_grad_(False).to(place),
+        ending=checkpoint.ending and checkpoint.ending.requires_grad_(False).to(place),
         scenes=load_scenes(folder / "scenes", size, config.controls),
         trained=checkpoint.step,
     )

@@ -48,7 +48,9 @@ def write_view(
     for piece in pieces:
         start, stop = stop, stop + piece.count
         name = f"{piece.span.name}+{piece.first - piece.span.start}"
-        spans.append({**asdict(piece.span), "name": name, "start": start, "stop": stop})
+        ended = piece.span.ended and piece.first + piece.count == piece.span.stop
+        own = {"name": name, "start": start, "stop": stop, "ended": ended}
+        spans.append({**asdict(piece.span), **own})
     view = {
         "rules": rules,
         "sources": [
