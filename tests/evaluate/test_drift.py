@@ -21,6 +21,7 @@ class Known:
     def __init__(self, store, runs, fate):
         self.store, self.runs, self.fate, self.t = store, runs, fate, 0
         self.seeds = list(range(len(runs)))
+        self.ended = torch.zeros(len(runs), dtype=torch.int64)
 
     def dream(self, controls):
         real = self.runs.real(self.store, slice(self.t, self.t + 1))

@@ -16,7 +16,7 @@ from worldmodel.errors import UserError
 from worldmodel.evaluate import drift, journeys, judge, recovery
 from worldmodel.evaluate.clips import draw_clips
 from worldmodel.evaluate.dreams import Dreamer, after_real, own_output, setting_of
-from worldmodel.evaluate.journeys import Plan, begin, leave, random_keys, recorded_runs
+from worldmodel.evaluate.journeys import Plan, begin, random_keys, recorded_runs
 from worldmodel.evaluate.straightness import bend
 from worldmodel.evaluate.sweep import guided_looks, trials
 from worldmodel.play.engine import load_engine
@@ -236,7 +236,7 @@ def test_who_is_shown_a_whole_window_is_as_if_begun_afresh(folder, data, small, 
     dreamer = begin(subject, runs)
     for _ in range(3):
         dreamer.dream(torch.zeros(2, 6))
-    leave(dreamer, 2)
+    dreamer.leave(2)
     found = recovery.Recovery(subject, runs, ahead=3)
     branch = Dreamer(world, subject.setting, dreamer.seeds)
     branch.cache = dreamer.cache

@@ -96,6 +96,7 @@ def test_a_program_plays_so_many_episodes(tmp_path, capsys):
         np.testing.assert_array_equal(read(episode.frames), episode.controls)
         assert not episode.controls[0].any() and episode.controls[1:].any(1).all()
         assert episode.meta.player == "presses" and episode.meta.licence == "CC0"
+        assert not episode.meta.ended
     assert [e.meta.seed for e in found["train"]] == [0, 2] and game.seeds == [0, 1, 2]
     assert "3 episodes with 60 frames" in capsys.readouterr().out
 
@@ -108,7 +109,7 @@ def test_the_same_call_adds_other_episodes(tmp_path):
 
 def test_a_game_that_ends_ends_the_episode(tmp_path):
     _, found = play(tmp_path, Presses(), Painter(length=6), split="train", frames=50)
-    assert [len(e.frames) for e in found["train"]] == [6]
+    assert [(len(e.frames), e.meta.ended) for e in found["train"]] == [(6, True)]
 
 
 def test_a_person_ends_begins_again_and_throws_away(tmp_path):

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,14 @@ class LiveEpisodeWriter(EpisodeWriter):
 
     def learn(self, controls: ControlSpace) -> None:
         """Replace the controls by more of them; what was appended must mean the same by them."""
-        self.meta = type(self.meta)(**{**vars(self.meta), "controls": controls})
+        self._change(controls=controls)
+
+    def end(self) -> None:
+        """Note that the game was over after the last frame."""
+        self._change(ended=True)
+
+    def _change(self, **fields: Any) -> None:
+        self.meta = replace(self.meta, **fields)
         write_json(self._partial / "meta.json", self.meta.to_json(0))
 
     def note(self, record: dict[str, Any]) -> None:

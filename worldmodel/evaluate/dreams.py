@@ -70,6 +70,7 @@ class Dreamer:
         self.frame = 0
         self.begun = self.cache.snapshot()  # where levels begin anew
         self.over = torch.zeros(len(seeds), dtype=torch.bool)  # with the next frame
+        self.ended = torch.zeros(len(seeds), dtype=torch.int64)  # levels, so far
 
     def see(self, latents: Tensor, controls: Tensor, frames: Tensor) -> None:
         """Remember real frames, uint8 [b t H W 3] and their latents [b t n c], that `controls`
@@ -97,6 +98,7 @@ class Dreamer:
             if self.world.ending:
                 self._begin_anew(frames)
                 self.over = self.world.ending.over(before, picture) & ~self.over
+                self.ended[: len(self.over)] += self.over
         self.frame += 1
         return frames
 

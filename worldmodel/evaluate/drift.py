@@ -107,7 +107,7 @@ def drift(subject: Subject) -> Section:
             frozen=FROZEN, landed=LANDED,
         ),
         figures={k: v for kind in kinds for k, v in kind_figures(subject, kind).items()}
-        | stillness(kinds[-1], stand) | recovery.figures(),
+        | stillness(kinds[-1], stand) | recovery.figures() | levels(subject, kinds[0]),
         curves=(*curves(kinds), *recovery.curves()),
         pictures=tuple(film_strip(kind) for kind in kinds),
     )  # fmt: skip
@@ -221,6 +221,22 @@ def stillness(kind: Kind, stand: int) -> dict[str, Figure]:
         )
         for n in (1, LANDED) if n < stand
     }  # fmt: skip
+
+
+def levels(subject: Subject, kind: Kind) -> dict[str, Figure]:
+    """How many levels end in a thousand frames, dreamed and recorded; nothing where none can."""
+    if subject.world.ending is None:
+        return {}
+    lengths = np.isfinite(kind.journey.sharpness).sum(axis=1)
+    last = [episode.stop - 1 for episode in subject.store.episodes if episode.ended]
+    over = np.isin(kind.runs.rows[:, kind.runs.context :], last)
+    there = [int(run[:length].sum()) for run, length in zip(over, lengths, strict=True)]
+    name = f"{kind.name}: levels that end in 1,000 frames"
+    seeds = kind.runs.seeds
+    return {
+        f"{name}{whose}": bootstrap(1000 * np.array(ends) / lengths, seeds=seeds)
+        for whose, ends in (("", kind.journey.ended), (", as recorded", there))
+    }
 
 
 def curves(kinds: list[Kind]) -> tuple[Curve, ...]:

@@ -120,6 +120,7 @@ class Journey:
     colours: np.ndarray  # [b t 3]
     change: np.ndarray  # [b t], mean absolute change from the frame before, in grey levels
     held: np.ndarray  # bool [b t], whether any key was
+    ended: np.ndarray  # int64 [b], levels that ended
     frames: dict[int, Tensor] = field(default_factory=dict)  # uint8 [b H W 3] at some frames
 
     def note(self, t: int, made: Tensor, before: Tensor | None) -> None:
@@ -165,6 +166,7 @@ def travel(
             found.frames[t] = made
         before = made
         advance(len(made))
+    found.ended[:] = dreamer.ended.numpy()
     return found
 
 
@@ -172,7 +174,7 @@ def empty_journey(controls: np.ndarray) -> Journey:
     """A journey under `controls` [b t m] of which nothing is known yet."""
     b, t = controls.shape[:2]
     sharpness, change, colours = (np.full((b, t, *n), np.nan, np.float32) for n in ((), (), (3,)))
-    return Journey(sharpness, colours, change, controls.any(axis=2))
+    return Journey(sharpness, colours, change, controls.any(axis=2), np.zeros(b, np.int64))
 
 
 def begin(subject: Subject, runs: Runs) -> Dreamer:

@@ -83,7 +83,7 @@ class Playing:
             self.takes.add(frame, held, tick / self.game.fps, controls=controls)
         if getattr(player, "wish", None) == "discard":
             self.takes.drop()
-        self.takes.cut()
+        self.takes.cut(ended=self.game.done)
 
     def _frames(
         self, player: Plays, seed: int

@@ -89,8 +89,8 @@ class Takes:
         self.cut()
         self._fixed, self.meta = split, replace(self.meta, seed=seed)
 
-    def cut(self) -> None:
-        """End the episode; the next frame begins another one."""
+    def cut(self, *, ended: bool = False) -> None:
+        """End the episode, which the game has `ended` or not; the next frame begins another one."""
         writer, self._writer, self._before = self._writer, None, None
         self.idle, self._touched = False, None
         if writer is None:
@@ -100,6 +100,8 @@ class Takes:
             writer.discard()
             return
         writer.note(self._note(writer))
+        if ended:
+            writer.end()
         frames = writer.frames
         writer.close()
         self.shelf.count(self._split, writer.meta, frames)
