@@ -3,6 +3,7 @@ fades."""
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from judged import MeanColours, blurred, write_store
@@ -59,6 +60,7 @@ def figures(store, monkeypatch):
         store=store, features=MeanColours(SIZE), clips=SimpleNamespace(context=CONTEXT),
         budget=Budget(drift_starts=4, drift_frames=FRAMES),
         progress=lambda title, frames: Progress(title, frames, "frames"),
+        world=SimpleNamespace(ending=None),
     )  # fmt: skip
 
     def judged(fate):
@@ -100,6 +102,23 @@ def test_a_world_that_fades_is_blurred_and_not_frozen(figures):
     assert found[f"{name}, {LAST}"] < 0.1
     assert found[f"recorded keys: share of frozen frames, {LAST}"] < 0.2
     assert found[f"recorded keys: colour from the real one, {LAST}"] < 3
+
+
+def test_levels_that_end_are_counted_as_dreamed_and_as_recorded():
+    episodes = [SimpleNamespace(stop=n, ended=n < 60) for n in (30, 60, 90)]
+    subject = SimpleNamespace(
+        world=SimpleNamespace(ending=object()), store=SimpleNamespace(episodes=episodes)
+    )
+    sharpness = np.ones((2, 100))
+    sharpness[1, 50:] = np.nan  # this run stops there
+    rows = np.arange(104) + np.array([[0], [20]])
+    kind = SimpleNamespace(
+        name="keys", runs=SimpleNamespace(rows=rows, context=4, seeds=np.arange(2)),
+        journey=SimpleNamespace(sharpness=sharpness, ended=np.array([3, 1])),
+    )  # fmt: skip
+    found = drift.levels(subject, kind)
+    assert found["keys: levels that end in 1,000 frames"].value == (30 + 20) / 2
+    assert found["keys: levels that end in 1,000 frames, as recorded"].value == (10 + 20) / 2
 
 
 def test_frames_under_no_key_are_never_frozen():
