@@ -115,6 +115,20 @@ def test_evaluation_dreams_what_is_played(loaded_keeping):
     apart = np.stack([x[0].numpy() for x in found]).astype(int) - play(engine, held)
     assert np.abs(apart).max() <= 1  # rounding, of two players together
     assert not any(np.array_equal(x[1].numpy(), scene.frames[-1]) for x in found)
+    assert dreamer.ended.tolist() == [2, 0]
+
+
+def test_a_forked_dreamer_knows_where_the_level_begins(loaded_keeping):
+    world, scene = ends(loaded_keeping, [1]).world, loaded_keeping.scenes[0]
+    dreamer = Dreamer(world, setting_of(world.config.play), [7])
+    latents, controls = context_of(world, scene)
+    frames = torch.as_tensor(scene.frames[-len(latents) :])
+    dreamer.see(latents[None], controls[None], frames[None])
+    with torch.inference_mode():
+        dreamer.dream(torch.as_tensor(keys(1)))
+        for each in (dreamer.fork(), dreamer):
+            frame = each.dream(torch.as_tensor(keys(1)))
+            assert np.array_equal(frame[0].numpy(), scene.frames[-1])
 
 
 def test_a_world_keeps_its_ending_and_one_of_other_pictures_is_a_sentence(tmp_path):

@@ -102,6 +102,13 @@ class Dreamer:
         self.frame += 1
         return frames
 
+    def fork(self) -> "Dreamer":
+        """Others who stand where these do now, and whose noise begins from the first frame's."""
+        other = Dreamer(self.world, self.setting, self.seeds)
+        other.cache = FrameCache(self.cache.snapshot())
+        other.begun, other.over = self.begun, self.over.clone()
+        return other
+
     def leave(self, count: int) -> None:
         """Let only the first `count` players go on."""
         self.cache = join(split(self.cache)[:count])

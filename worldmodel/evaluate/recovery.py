@@ -15,7 +15,6 @@ from worldmodel.evaluate.journeys import Runs, encoded
 from worldmodel.evaluate.lines import mean_line
 from worldmodel.evaluate.ssim import gradient_energy, psnr
 from worldmodel.evaluate.subject import Subject
-from worldmodel.model.cache import FrameCache
 
 ANCHORS = (0, 1, 2, 4)  # real frames that are shown
 HORIZON = 16  # frames dreamed after them
@@ -31,12 +30,9 @@ class Recovery:
     dreamed: dict[str, Tensor] = field(default_factory=dict)  # uint8 [b t H W 3]
 
     def __call__(self, dreamer: Dreamer) -> None:
-        memory = dreamer.cache.snapshot()
         for count in ANCHORS:
-            branch = Dreamer(self.subject.world, self.subject.setting, dreamer.seeds)
-            branch.cache = FrameCache(memory)
             name = "1 real frame" if count == 1 else f"{count} real frames"
-            self.dreamed[name if count else "not"] = self._go_on(branch, count)
+            self.dreamed[name if count else "not"] = self._go_on(dreamer.fork(), count)
         fresh = Dreamer(self.subject.world, self.subject.setting, dreamer.seeds)
         self.dreamed["begun afresh"] = self._go_on(fresh, self.runs.context)
 

@@ -76,7 +76,7 @@ class Ends:
         """Held-out ends that are told best and worst, and what else is taken for an end."""
         said = self.heldout.said(network)
         ends = self.heldout.ends[np.argsort(-said[0])]
-        others = self.heldout.all_others[np.argsort(-said[1])]
+        others = self.heldout.others[np.argsort(-said[1])]
         rows = [row[:10] for row in (ends, ends[::-1], others)]
         shown = min(map(len, rows))
         if shown:
@@ -84,7 +84,8 @@ class Ends:
 
 
 class _Rows:
-    """Rows of some episodes of a store: ends, those shortly before, and all others."""
+    """Rows of some episodes of a store: ends, those shortly before, and others. What comes right
+    before an end is neither: it may be seen already."""
 
     def __init__(self, store: FrameStore, numbers: np.ndarray) -> None:
         self.store, episodes = store, [store.episodes[i] for i in numbers]
@@ -93,9 +94,8 @@ class _Rows:
         self.ends = np.array([e.stop - 1 for e in ended], dtype=np.int64)
         near = [np.arange(max(e.start, e.stop - SHORTLY[1]), e.stop - SHORTLY[0]) for e in ended]
         self.near = np.concatenate([*near, self.ends[:0]])
-        rows = [np.arange(e.start, e.stop - e.ended) for e in episodes]
-        self.all_others = np.concatenate([*rows, self.ends[:0]])
-        self.others = np.setdiff1d(self.all_others, self.ends - 1)  # it may be seen already
+        rows = [np.arange(e.start, e.stop - 2 * e.ended) for e in episodes]
+        self.others = np.concatenate([*rows, self.ends[:0]])
 
     def pictures(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         """The pictures before those of some rows, and those [b 3 H W]; an episode's first picture
@@ -106,7 +106,7 @@ class _Rows:
 
     def said(self, network: Ending) -> tuple[np.ndarray, np.ndarray]:
         """Logits of all ends and of all others."""
-        return self._logits(network, self.ends), self._logits(network, self.all_others)
+        return self._logits(network, self.ends), self._logits(network, self.others)
 
     @torch.no_grad()
     def _logits(self, network: Ending, rows: np.ndarray) -> np.ndarray:
