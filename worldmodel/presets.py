@@ -157,8 +157,8 @@ TOUCHING = TrainConfig(
     validate_every=1000, picture_every=1000,
 )  # fmt: skip
 ENDING = TrainConfig(
-    steps=2000, batch=48, learning_rate=2e-3, weight_decay=0.05, warmup=50, decay=0.5, ema=0.99,
-    bf16=False, validate_every=1000, picture_every=1000, save_every=1000,
+    steps=3000, batch=48, learning_rate=2e-3, weight_decay=0.05, warmup=50, decay=0.5, ema=0.99,
+    bf16=False, validate_every=1500, picture_every=1500, save_every=1500,
 )  # fmt: skip
 # of stages that go on from a finished world
 DISTILLING = TrainConfig(

@@ -31,6 +31,13 @@ class Known:
         return self.fate(self.t, real, first)[:, 0]
 
 
+class Noted(Known):
+    """One that some of his players leave."""
+
+    def leave(self, count):
+        self.runs = self.runs.part(0, count)
+
+
 def perfect(t, real, first):
     return real
 
@@ -102,6 +109,27 @@ def test_a_world_that_fades_is_blurred_and_not_frozen(figures):
     assert found[f"{name}, {LAST}"] < 0.1
     assert found[f"recorded keys: share of frozen frames, {LAST}"] < 0.2
     assert found[f"recorded keys: colour from the real one, {LAST}"] < 3
+
+
+def test_runs_are_dreamed_some_at_a_time_each_as_all_together(monkeypatch, store):
+    subject = SimpleNamespace(store=store)
+    runs = journeys.recorded_runs(store, 5, FRAMES, CONTEXT)
+    controls = np.zeros((5, FRAMES, 6), np.float32)
+    monkeypatch.setattr(journeys, "begin", lambda subject, runs: Noted(store, runs, perfect))
+    found, seen = [], []
+    for together in (2, 5):
+        seen.clear()
+        monkeypatch.setattr(journeys, "TOGETHER", together)
+        plan = journeys.Plan(ahead=8, far=3, frames=12)
+        journey = journeys.travel(
+            subject, runs, controls, plan=plan, keep={1, 7, 8, 11}, advance=lambda count: None,
+            after=lambda dreamer, some: seen.extend(some.first + i for i in range(len(some))),
+        )  # fmt: skip
+        assert seen == [0, 1, 2, 3, 4] and [len(journey.frames[t]) for t in (7, 8)] == [5, 3]
+        assert np.isfinite(journey.sharpness).sum(axis=1).tolist() == [12, 12, 12, 8, 8]
+        found.append(journey)
+    assert all(torch.equal(found[0].frames[t], found[1].frames[t]) for t in (1, 7, 8, 11))
+    np.testing.assert_array_equal(found[0].change, found[1].change)
 
 
 def test_levels_that_end_are_counted_as_dreamed_and_as_recorded():

@@ -241,7 +241,7 @@ def test_who_is_shown_a_whole_window_is_as_if_begun_afresh(folder, data, small, 
     branch = Dreamer(world, subject.setting, dreamer.seeds)
     branch.cache = dreamer.cache
     afresh = Dreamer(world, subject.setting, dreamer.seeds)
-    anchored, fresh = (found._go_on(each, runs.context) for each in (branch, afresh))
+    anchored, fresh = (found._go_on(each, runs, runs.context) for each in (branch, afresh))
     assert (anchored.int() - fresh.int()).abs().max() <= 1  # the ring lies otherwise
 
 

@@ -3,8 +3,8 @@
 Shapes: b runs, t frames, m controls, H W pixels.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from worldmodel.games.base import ControlSpace
 from worldmodel.games.players import Sticky
 
 STRETCH = 64  # frames of a stretch
+TOGETHER = 8  # runs that go at once: what more of them remember no longer fits into caches
 BETWEEN = 4  # frames between two of which features are taken
 
 
@@ -27,15 +28,22 @@ BETWEEN = 4  # frames between two of which features are taken
 class Runs:
     """Where long dreams begin, and the recording whose keys may be held.
 
-    Rows int64 [b context + t] are those of one player's episodes, one after another.
+    Rows int64 [b context + t] are those of one player's episodes, one after another. The `first`
+    run's number says which noise is its own.
     """
 
     rows: np.ndarray
     seeds: np.ndarray  # int64 [b]
     context: int
+    first: int = 0
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def part(self, start: int, count: int) -> "Runs":
+        """So many of them, from number `start` on."""
+        some = slice(start, start + count)
+        return Runs(self.rows[some], self.seeds[some], self.context, self.first + start)
 
     def real(self, store: FrameStore, at: slice) -> Tensor:
         """What was recorded at frames `at` of the dream, uint8 [b n H W 3]."""
@@ -145,19 +153,35 @@ def kept_of(start: int) -> range:
 @torch.inference_mode()
 def travel(
     subject: Subject, runs: Runs, controls: np.ndarray, *, plan: Plan, keep: set[int],
-    advance: Callable[[int], None], after: Callable[[Dreamer], None] | None = None,
+    advance: Callable[[int], None], after: Callable[[Dreamer, Runs], None] | None = None,
 ) -> Journey:  # fmt: skip
     """Dream under `controls` [b t m] as planned.
 
-    Frames whose number, counted from 0, is in `keep` are kept. `after` is shown the dreamer when
-    all runs have gone `plan.ahead` frames.
+    Frames whose number, counted from 0, is in `keep` are kept. `after` is shown the dreamer of
+    some runs when these have gone `plan.ahead` frames.
     """
+    parts = []
+    for start in range(0, len(runs), TOGETHER):
+        some = runs.part(start, TOGETHER)
+        own = replace(plan, far=max(plan.far - start, 0))
+        held = controls[start : start + TOGETHER]
+        parts.append(_travel(subject, some, held, own, keep, advance, after))
+    return joined(parts)
+
+
+def _travel(
+    subject: Subject, runs: Runs, controls: np.ndarray, plan: Plan, keep: set[int],
+    advance: Callable[[int], None], after: Callable[[Dreamer, Runs], None] | None,
+) -> Journey:  # fmt: skip
+    """The same for runs that go together."""
     dreamer = begin(subject, runs)
     found, before = empty_journey(controls), None
     for t in range(plan.frames):
         if t == plan.ahead:
             if after:
-                after(dreamer)
+                after(dreamer, runs)
+            if not plan.far:
+                break
             dreamer.leave(plan.far)
             before = before[: plan.far]
         made = dreamer.dream(torch.as_tensor(controls[: len(dreamer.seeds), t]))
@@ -170,6 +194,16 @@ def travel(
     return found
 
 
+def joined(parts: Sequence[Journey]) -> Journey:
+    """Journeys of some runs as one of all of them, of which the first have gone as far as any."""
+    values = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("sharpness", "colours", "change", "held", "ended")
+    )
+    there = {t: [p.frames[t] for p in parts if t in p.frames] for t in parts[0].frames}
+    return Journey(*values, {t: torch.cat(frames) for t, frames in there.items()})
+
+
 def empty_journey(controls: np.ndarray) -> Journey:
     """A journey under `controls` [b t m] of which nothing is known yet."""
     b, t = controls.shape[:2]
@@ -179,7 +213,8 @@ def empty_journey(controls: np.ndarray) -> Journey:
 
 def begin(subject: Subject, runs: Runs) -> Dreamer:
     """A dreamer of all runs who has seen the real frames they begin with."""
-    dreamer = Dreamer(subject.world, subject.setting, list(range(len(runs))))
+    seeds = list(range(runs.first, runs.first + len(runs)))
+    dreamer = Dreamer(subject.world, subject.setting, seeds)
     rows = runs.rows[:, : runs.context]
     dreamer.see(*encoded(subject, rows))
     return dreamer

@@ -29,19 +29,24 @@ class Recovery:
     ahead: int
     dreamed: dict[str, Tensor] = field(default_factory=dict)  # uint8 [b t H W 3]
 
-    def __call__(self, dreamer: Dreamer) -> None:
+    def __call__(self, dreamer: Dreamer, runs: Runs) -> None:
+        """Let copies of the dreamer of some `runs` go on; all runs come in order."""
         for count in ANCHORS:
             name = "1 real frame" if count == 1 else f"{count} real frames"
-            self.dreamed[name if count else "not"] = self._go_on(dreamer.fork(), count)
+            self._add(name if count else "not", self._go_on(dreamer.fork(), runs, count))
         fresh = Dreamer(self.subject.world, self.subject.setting, dreamer.seeds)
-        self.dreamed["begun afresh"] = self._go_on(fresh, self.runs.context)
+        self._add("begun afresh", self._go_on(fresh, runs, runs.context))
 
-    def _go_on(self, dreamer: Dreamer, anchors: int) -> Tensor:
+    def _add(self, name: str, frames: Tensor) -> None:
+        before = self.dreamed.get(name, frames[:0])
+        self.dreamed[name] = torch.cat([before, frames])
+
+    def _go_on(self, dreamer: Dreamer, runs: Runs, anchors: int) -> Tensor:
         """Show the last `anchors` recorded frames, then dream under the keys recorded next."""
-        at = self.runs.context + self.ahead
+        at = runs.context + self.ahead
         if anchors:
-            dreamer.see(*encoded(self.subject, self.runs.rows[:, at - anchors : at]))
-        rows = self.runs.rows[:, at : at + HORIZON]
+            dreamer.see(*encoded(self.subject, runs.rows[:, at - anchors : at]))
+        rows = runs.rows[:, at : at + HORIZON]
         keys = torch.as_tensor(self.subject.store.controls[rows]).float()
         return torch.stack([dreamer.dream(keys[:, t]) for t in range(HORIZON)], dim=1)
 
