@@ -5,11 +5,11 @@ from worldmodel.games.base import Game
 from worldmodel.games.explorer import Explorer
 from worldmodel.games.players import Idle, Player, Sticky
 from worldmodel.games.procgen import Procgen
-from worldmodel.games.runner import Runner
+from worldmodel.games.runner import Careless, Runner
 from worldmodel.games.vizdoom import VizDoom
 
 ENGINES = {"vizdoom": VizDoom, "procgen": Procgen}
-PLAYERS = {player.name: player for player in (Explorer, Sticky, Idle, Runner)}
+PLAYERS = {player.name: player for player in (Explorer, Sticky, Idle, Runner, Careless)}
 # who plays in every ten episodes of a collection
 CASTS = {
     # 70 % exploring, 20 % sticky random keys, 10 % idle

@@ -7,7 +7,6 @@ import numpy as np
 from worldmodel.games.base import Game
 from worldmodel.games.players import draw
 
-CARE = 0.9  # share of the plans that are checked
 TRIES = 8  # plans that are drawn before a bad one is taken
 BEYOND = 14  # further steps, without keys, that a plan must survive
 
@@ -28,6 +27,7 @@ class Runner:
     """
 
     name = "runner"
+    care = 0.9  # share of the plans that are checked
 
     RUNS = ((("right",), 0.56), (("left",), 0.24), ((), 0.20))
     # first step of the jump key and steps that it is held, by kind of jump
@@ -47,7 +47,7 @@ class Runner:
 
     def _choose(self, game: Foreseeable) -> np.ndarray:
         plan = self._draw(game)
-        if self._random.random() > CARE:
+        if self._random.random() > self.care:
             return plan
         for _ in range(TRIES):
             rest = np.zeros((BEYOND, plan.shape[1]), np.float32)
@@ -65,3 +65,11 @@ class Runner:
         held = (0, int(self._random.integers(1, 4)), length)[kind]
         plan = [run + (("jump",) if start <= t < start + held else ()) for t in range(length)]
         return np.stack([game.controls.vector(buttons) for buttons in plan])
+
+
+class Careless(Runner):
+    """A runner who looks at nothing before it leaps: most of its levels end badly, as those of
+    players do who hold keys that were meant for another level."""
+
+    name = "careless"
+    care = 0.0
