@@ -11,7 +11,7 @@ from tiny import quick
 from worldmodel.data.clips import FrameStore
 from worldmodel.errors import UserError
 from worldmodel.model.ending import Ending, EndingConfig
-from worldmodel.train.objectives.ending import ALARMS, KEPT_BACK, Ends, _passed_by_few
+from worldmodel.train.objectives.ending import ALARMS, KEPT_BACK, Ends, _passed_by_few, moved_on
 
 LENGTH, EPISODES = 12, 24
 
@@ -59,6 +59,22 @@ def test_a_batch_shows_ends_what_is_near_and_others_each_with_the_picture_before
         assert bool(end) == (at == LENGTH - 1 and episode % 2 == 1)
         assert episode % KEPT_BACK != KEPT_BACK - 1  # these say which threshold to take
     assert all(map(torch.equal, objective.batch(3), (before, now, ends)))
+
+
+def test_what_is_moved_on_goes_on_as_it_went_and_the_figure_stays():
+    """Stripes that move by two pixels a frame, behind a white figure."""
+    stripes, stays = torch.rand(1, 3, 1, 80).expand(1, 3, 16, 80), torch.zeros(1, 1, 16, 48)
+    stays[..., 5:11, 20:26] = 1
+
+    def shown(frame):
+        return torch.maximum(stripes[..., 10 + 2 * frame : 58 + 2 * frame], stays)
+
+    way = torch.tensor([[2 / 24, 0.0]])
+    for far in (0.0, 1.0, 2.0):
+        found = moved_on(shown(0), shown(1), way, stays, torch.tensor([far]))
+        for pictures, frame in zip(found, (far, 1 + far), strict=True):
+            off = (pictures - shown(int(frame)))[..., 8:40].abs()
+            assert off[..., :4, :].max() < 1e-3 and (pictures * stays).sum() == 3 * stays.sum()
 
 
 def test_it_learns_to_tell_what_is_over_from_what_is_nearly(stores):

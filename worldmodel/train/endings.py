@@ -39,7 +39,9 @@ def train_ending(data: Path, checkpoint: Path, run: Path, config: TrainConfig) -
     note_sources(run, [source_of(store)])
     torch.manual_seed(config.seed)
     network = Ending(about)
-    objective = Ends(store, FrameStore(data / "heldout"), config)
+    contact = world.motion.contact
+    stays = None if contact is None else contact.stays.cpu()
+    objective = Ends(store, FrameStore(data / "heldout"), config, stays)
 
     def publish(average: Ending) -> Ending:
         bar = objective.threshold(average)

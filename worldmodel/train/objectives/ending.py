@@ -1,7 +1,10 @@
 """Ends of levels: the last pictures of episodes that the game ended, among all others.
 
-Ends are rare, so most that a batch shows beside them is drawn from shortly before, where a coin or
-an enemy is near and not reached.
+Ends are rare, so much of what a batch shows beside them is drawn from shortly before, where a coin
+or an enemy is near and not reached. No recording shows what would have come after an end, but a
+dream that was not told does. So where the player's figure is known, pictures are moved on behind it
+by the way they were moving (worldmodel.train.objectives.pushing): ends until it has reached what
+ends the level, and others by as much as nothing comes of it, so that nobody is told by the moving.
 Shapes: b pictures, H W pixels.
 """
 
@@ -17,11 +20,14 @@ from worldmodel.errors import UserError
 from worldmodel.model.ending import Ending
 from worldmodel.model.tokenizer import to_float
 from worldmodel.train.config import TrainConfig
+from worldmodel.train.objectives.pushing import pushed, whole_ways
 from worldmodel.train.pictures import save_sheet
 
 ENDS, NEAR = 0.25, 0.17  # shares of a batch: ends, and what comes shortly before
 SHORTLY = 2, 7  # frames before an end, from and up to, that are near
 KEPT_BACK = 8  # every so manieth training episode only says which threshold to take
+ONWARD = 2.0, 0.5  # frames by which ends and others are moved on, at most
+MOVED = 0.7  # share of the pictures that are
 ALARMS = 1 / 2000  # share of other pictures that may count as ends
 AT_ONCE = 256  # pictures
 
@@ -32,7 +38,12 @@ class Ends:
     Raises UserError when no episode says that the game ended it.
     """
 
-    def __init__(self, store: FrameStore, heldout: FrameStore, config: TrainConfig) -> None:
+    def __init__(
+        self, store: FrameStore, heldout: FrameStore, config: TrainConfig,
+        stays: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        """`stays` [1 1 H W] is the share to which each place belongs to the player's figure."""
+        self.stays = stays
         self.seed, self.frames_per_step = config.seed, config.batch
         numbers = np.arange(len(store.episodes))
         back = numbers % KEPT_BACK == KEPT_BACK - 1
@@ -51,7 +62,13 @@ class Ends:
         ends, near = max(1, round(ENDS * count)), round(NEAR * count)
         drawn = draw.choice(rows.ends, ends), draw.choice(rows.near, near)
         chosen = np.concatenate([*drawn, draw.choice(rows.others, count - ends - near)])
-        return *rows.pictures(chosen), (torch.arange(count) < ends).float()
+        before, now = rows.pictures(chosen)
+        over = torch.arange(count) < ends
+        if self.stays is not None:
+            far = torch.where(over, *ONWARD) * torch.as_tensor(draw.random(count)).float()
+            far = far * torch.as_tensor(draw.random(count) < MOVED)
+            before, now = moved_on(before, now, rows.ways(chosen), self.stays, far)
+        return before, now, over.float()
 
     def loss(
         self, network: Ending, batch: tuple[Tensor, Tensor, Tensor], step: int
@@ -66,10 +83,20 @@ class Ends:
 
     @torch.no_grad()
     def validate(self, network: Ending) -> dict[str, float]:
-        """The share of held-out ends that are told at the threshold, and of other pictures."""
+        """The share of held-out ends that are told at the threshold, and of other pictures; and of
+        ends that are told at the latest when they are moved on by so many frames as in training."""
         bar = self.threshold(network)
         ends, others = self.heldout.said(network)
-        return {"told": float((ends >= bar).mean()), "false": float((others >= bar).mean())}
+        figures = {"told": float((ends >= bar).mean()), "false": float((others >= bar).mean())}
+        if self.stays is not None:
+            rows = self.heldout.ends
+            given = *self.heldout.pictures(rows), self.heldout.ways(rows)
+            latest = torch.as_tensor(ends)
+            for far in range(1, round(ONWARD[0]) + 1):
+                shown = moved_on(*given, self.stays, torch.full((len(rows),), float(far)))
+                latest = torch.maximum(latest, network(*shown))
+            figures["told_later"] = float((latest >= bar).float().mean())
+        return figures
 
     @torch.no_grad()
     def draw(self, network: Ending, path: Path) -> None:
@@ -104,6 +131,11 @@ class _Rows:
         before, now = (np.stack([self.store.frames[i] for i in part]) for part in (earlier, rows))
         return to_float(torch.as_tensor(before)), to_float(torch.as_tensor(now))
 
+    def ways(self, rows: np.ndarray) -> Tensor:
+        """The ways [b 2] by which pictures have come from those before them, in half pictures."""
+        half = np.array(self.store.size)[::-1] / 2
+        return torch.as_tensor(whole_ways(self.store)[rows] / half).float()
+
     def said(self, network: Ending) -> tuple[np.ndarray, np.ndarray]:
         """Logits of all ends and of all others."""
         return self._logits(network, self.ends), self._logits(network, self.others)
@@ -117,6 +149,20 @@ class _Rows:
             found[part] = network(*self.pictures(rows[part])).cpu().numpy()
         network.train(training)
         return found
+
+
+def moved_on(
+    before: Tensor, now: Tensor, way: Tensor, stays: Tensor, far: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Two pictures in a row [b 3 H W] so many frames later [b], 0 or more, if all but what `stays`
+    [1 1 H W] goes on by the way [b 2], in half pictures, that it went from the one to the other."""
+    late = far >= 1
+    first = torch.where(late[:, None, None, None], now, before)
+    whole = torch.ones(len(now), dtype=torch.bool)
+    return (
+        pushed(first, stays, (far - late.float())[:, None] * way, whole),
+        pushed(now, stays, far[:, None] * way, whole),
+    )
 
 
 def _passed_by_few(logits: np.ndarray) -> float:
