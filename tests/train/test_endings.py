@@ -88,7 +88,7 @@ def test_it_learns_to_tell_what_is_over_from_what_is_nearly(stores):
         loss.backward()
         optimiser.step()
     figures = objective.validate(network)
-    assert figures["told"] > 0.9 and figures["false"] < 0.05
+    assert figures["told"] > 0.9 and figures["false"] < 0.1
     assert network.training
 
 

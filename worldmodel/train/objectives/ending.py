@@ -28,7 +28,7 @@ SHORTLY = 2, 7  # frames before an end, from and up to, that are near
 KEPT_BACK = 8  # every so manieth training episode only says which threshold to take
 ONWARD = 2.0, 0.5  # frames by which ends and others are moved on, at most
 MOVED = 0.7  # share of the pictures that are
-ALARMS = 1 / 2000  # share of other pictures that may count as ends
+ALARMS = 1 / 1000  # share of other pictures that may count as ends
 AT_ONCE = 256  # pictures
 
 
@@ -112,7 +112,7 @@ class Ends:
 
 class _Rows:
     """Rows of some episodes of a store: ends, those shortly before, and others. What comes right
-    before an end is neither: it may be seen already."""
+    before an end is none of these: it may be seen already."""
 
     def __init__(self, store: FrameStore, numbers: np.ndarray) -> None:
         self.store, episodes = store, [store.episodes[i] for i in numbers]
@@ -121,7 +121,7 @@ class _Rows:
         self.ends = np.array([e.stop - 1 for e in ended], dtype=np.int64)
         near = [np.arange(max(e.start, e.stop - SHORTLY[1]), e.stop - SHORTLY[0]) for e in ended]
         self.near = np.concatenate([*near, self.ends[:0]])
-        rows = [np.arange(e.start, e.stop - 2 * e.ended) for e in episodes]
+        rows = [np.arange(e.start, e.stop - SHORTLY[1] * e.ended) for e in episodes]
         self.others = np.concatenate([*rows, self.ends[:0]])
 
     def pictures(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
