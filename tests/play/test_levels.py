@@ -32,9 +32,10 @@ class Script:
     def __init__(self, *frames):
         self.frames, self.now = frames, 0
 
-    def over(self, before, picture):
+    def over(self, before, picture, near):
         self.now += 1
-        return torch.tensor([self.now in own for own in self.frames])[: len(picture)]
+        over = torch.tensor([self.now in own for own in self.frames])[: len(picture)]
+        return over, over
 
 
 def ends(loaded, *frames):
@@ -55,6 +56,24 @@ def test_after_its_end_a_level_begins_anew_and_new_ground_is_new(loaded_keeping)
     other.frame_index = 4
     assert np.array_equal(found[4:], play(other, held[4:]))
     assert engine.frame_index == 6
+
+
+def test_a_level_that_looks_over_from_its_beginning_is_not(loaded_keeping):
+    """Who begins beside an enemy may go away from it, and end the level when he comes again."""
+    always = ending(threshold=float("-inf"))
+    engine = Engine(dataclasses.replace(loaded_keeping.world, ending=always))
+    engine.reset(engine.scenes[0], seed=7)
+    for control in keys(4):
+        engine.step(control)
+        assert not engine.over and engine.near
+    always.config = dataclasses.replace(always.config, threshold=float("inf"))
+    engine.step(keys(1)[0])
+    assert not engine.near
+    always.config = dataclasses.replace(always.config, threshold=float("-inf"))
+    engine.step(keys(1)[0])
+    assert engine.over
+    engine.step(keys(1)[0])
+    assert not engine.over and engine.near
 
 
 def test_players_together_end_their_levels_each_by_himself(loaded_keeping):
@@ -149,14 +168,16 @@ def test_a_world_keeps_its_ending_and_one_of_other_pictures_is_a_sentence(tmp_pa
         configure(still, {}, {}, {}, ended_by=tmp_path / "own.safetensors")
 
 
-def test_nothing_is_over_before_a_second_picture_and_all_from_its_threshold_on(tmp_path):
-    network, now = ending(), torch.rand(2, 3, 16, 48)
-    assert not network.over(torch.zeros(2, 0), now).any()
+def test_nothing_is_over_before_a_second_picture_and_all_from_its_threshold_on():
+    network, now, far = ending(), torch.rand(2, 3, 16, 48), torch.zeros(2, dtype=torch.bool)
+    assert not any(x.any() for x in network.over(torch.zeros(2, 0), now, far))
     said = network(torch.rand(2, 3, 16, 48), now)
     assert said.shape == (2,)
     for threshold, expected in ((-torch.inf, True), (torch.inf, False)):
         network.config = dataclasses.replace(network.config, threshold=float(threshold))
-        assert (network.over(now, now) == expected).all()
+        assert all((x == expected).all() for x in network.over(now, now, far))
+        over, looks = network.over(now, now, ~far)  # it has looked so from the beginning
+        assert not over.any() and (looks == expected).all()
     outside = torch.rand(2, 3, 16, 48)
     outside[..., 8:40] = now[..., 8:40]
     assert torch.equal(network(now, outside), network(now, now))  # only the window is looked at

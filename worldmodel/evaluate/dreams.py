@@ -70,6 +70,7 @@ class Dreamer:
         self.frame = 0
         self.begun = self.cache.snapshot()  # where levels begin anew
         self.over = torch.zeros(len(seeds), dtype=torch.bool)  # with the next frame
+        self.near = torch.ones_like(self.over)  # their last frame looked like an end
         self.ended = torch.zeros(len(seeds), dtype=torch.int64)  # levels, so far
 
     def see(self, latents: Tensor, controls: Tensor, frames: Tensor) -> None:
@@ -79,7 +80,8 @@ class Dreamer:
         carrier = self.world.carrier
         pictures = carrier and carrier.real(frames)
         prefill(self.world.network, self.cache, latents, controls, carrier, pictures)
-        self.begun, self.over = self.cache.snapshot(), torch.zeros_like(self.over)
+        self.begun = self.cache.snapshot()
+        self.over, self.near = torch.zeros_like(self.over), torch.ones_like(self.over)
 
     def dream(self, controls: Tensor, *, keep: bool = True) -> Tensor:
         """The next frame, uint8 [b H W 3], under controls [b m]; remembered if `keep`."""
@@ -97,7 +99,9 @@ class Dreamer:
             )  # fmt: skip
             if self.world.ending:
                 self._begin_anew(frames)
-                self.over = self.world.ending.over(before, picture) & ~self.over
+                begins = self.over  # near an end, it may be
+                over, near = self.world.ending.over(before, picture, self.near)
+                self.over, self.near = over & ~begins, near | begins
                 self.ended[: len(self.over)] += self.over
         self.frame += 1
         return frames
@@ -106,13 +110,14 @@ class Dreamer:
         """Others who stand where these do now, and whose noise begins from the first frame's."""
         other = Dreamer(self.world, self.setting, self.seeds)
         other.cache = FrameCache(self.cache.snapshot())
-        other.begun, other.over = self.begun, self.over.clone()
+        other.begun, other.over, other.near = self.begun, self.over.clone(), self.near.clone()
         return other
 
     def leave(self, count: int) -> None:
         """Let only the first `count` players go on."""
         self.cache = join(split(self.cache)[:count])
-        self.seeds, self.over = self.seeds[:count], self.over[:count]
+        self.seeds = self.seeds[:count]
+        self.over, self.near = self.over[:count], self.near[:count]
 
     def _begin_anew(self, frames: Tensor) -> None:
         """Those whose level is over stand where they began, which is the frame they are shown."""

@@ -74,12 +74,17 @@ class Ending(nn.Module):
         x = self.coarser(self.first(x))
         return self.last(x + self.again(x))[:, 0]
 
-    def over(self, before: Tensor, now: Tensor) -> Tensor:
-        """Whether the level is over [b]; never after the first picture of all, before which there
-        is none, [b 0]."""
+    def over(self, before: Tensor, now: Tensor, near: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether the level is over [b], and whether it looks so [b]; of pictures that may have
+        looked so at the frame before: `near` [b], bool on the CPU.
+
+        What looks like an end from the beginning is none, until it has looked otherwise. Nothing
+        does after the first picture of all, before which there is none, [b 0].
+        """
         if before.ndim < now.ndim:
-            return torch.zeros(len(now), dtype=torch.bool)
-        return (self(before, now) >= self.config.threshold).cpu()
+            return torch.zeros_like(near), torch.zeros_like(near)
+        looks = (self(before, now) >= self.config.threshold).cpu()
+        return looks & ~near, looks
 
 
 def _mixed(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

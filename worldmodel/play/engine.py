@@ -42,6 +42,7 @@ class Moment:
     world: str  # key of the world whose memory it is
     beginning: "Moment | None" = None  # where the level begins anew, in worlds whose levels end
     over: bool = False  # the next frame does
+    near: bool = True  # the last frame looked like an end
 
 
 class Engine:
@@ -58,6 +59,7 @@ class Engine:
         self.past: tuple[Remembered, ...] = ()  # as many frames as the cache remembers
         self.beginning: Moment | None = None  # where the level begins anew
         self.over = False  # the next frame does: it was over with the last one
+        self.near = True  # the last frame looked like an end; so may the first, and is none
 
     @property
     def name(self) -> str:
@@ -116,7 +118,7 @@ class Engine:
         self.past = ()
         for frame in zip(latents, controls, scene.frames[-len(latents) :], strict=True):
             self._keep(*frame)
-        self.beginning, self.over = None, False
+        self.beginning, self.over, self.near = None, False, True
         if self.world.ending:
             self.beginning = self.snapshot()
         if pictures is not None:
@@ -131,7 +133,8 @@ class Engine:
         """This moment; costs next to nothing, as what is remembered is never overwritten."""
         memory = _own(self._started().memory)
         now = self.scene, self.seed, self.frame_index, self.settings, self.past
-        return Moment(memory, *now, self.world.key, self.beginning, self.over)
+        ending = self.beginning, self.over, self.near
+        return Moment(memory, *now, self.world.key, *ending)
 
     def restore(self, moment: Moment) -> None:
         """Go on from a snapshot of any player of this world, with its settings.
@@ -145,7 +148,7 @@ class Engine:
         self.scene, self.seed = own[0] if own else moment.scene, moment.seed
         self.past = moment.past
         self.frame_index, self.settings = moment.frame_index, moment.settings
-        self.beginning, self.over = moment.beginning, moment.over
+        self.beginning, self.over, self.near = moment.beginning, moment.over, moment.near
 
     def fork(self) -> "Engine":
         """Another player in this world, where this one stands now, who goes his own way."""
@@ -239,9 +242,11 @@ def _step(engines: list[Engine], controls: list[np.ndarray]) -> list[np.ndarray]
     clock.lap("looks")
     picture = picture_of(world.tokenizer, carrier, latents, carried)
     frames = to_uint8(picture).cpu().numpy()
-    over = [False] * len(engines)
+    ends = [(False, True)] * len(engines)  # over, and looks so
     if world.ending:
-        over = world.ending.over(cache.memory.picture, picture).tolist()
+        near = torch.tensor([engine.near for engine in engines])
+        found = world.ending.over(cache.memory.picture, picture, near)
+        ends = list(zip(*(each.tolist() for each in found), strict=True))
     clock.lap("decode")
     noise = _noise(engines, CONTEXT) if settings.context_noise else None
     remember(
@@ -254,9 +259,9 @@ def _step(engines: list[Engine], controls: list[np.ndarray]) -> list[np.ndarray]
         engine.cache = own
         engine.frame_index += 1
         engine.timings = clock.stages
-    for engine, latent, own, frame, ends in zip(engines, latents, keys, frames, over, strict=True):
+    for engine, latent, own, frame, end in zip(engines, latents, keys, frames, ends, strict=True):
         engine._keep(latent.clone(), own.clone(), frame)  # without the rest of the batch
-        engine.over = ends
+        engine.over, engine.near = end
     return list(frames)
 
 
