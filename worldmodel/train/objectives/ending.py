@@ -28,7 +28,7 @@ SHORTLY = 2, 7  # frames before an end, from and up to, that are near
 KEPT_BACK = 8  # every so manieth training episode only says which threshold to take
 ONWARD = 2.0, 0.5  # frames by which ends and others are moved on, at most
 MOVED = 0.7  # share of the pictures that are
-ALARMS = 1 / 1000  # share of other pictures that may count as ends
+ALARMS = 1 / 2000  # share of other pictures that may count as ends
 AT_ONCE = 256  # pictures
 
 
