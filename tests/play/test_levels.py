@@ -106,6 +106,15 @@ def test_in_a_newer_version_of_the_world_it_begins_at_the_same_place(loaded_keep
     assert np.array_equal(newer.step(keys(1)[0]), older.scene.frames[-1])
 
 
+def test_who_came_to_a_world_before_it_had_an_ending_goes_on_in_it(loaded_keeping):
+    older = Engine(loaded_keeping.world)
+    older.reset(older.scenes[0], seed=7)
+    newer = Engine(dataclasses.replace(older.world, key="newer", ending=Script([1])))
+    newer.restore(older.snapshot())
+    frames = play(newer, keys(3))
+    assert not newer.over and not any(np.array_equal(f, older.scene.frames[-1]) for f in frames)
+
+
 def test_a_dream_that_is_recorded_is_an_episode_a_level(loaded_keeping, tmp_path):
     """As of a real game: the last frame is that after which the level was over."""
     dream = Dream(ends(loaded_keeping, [3]))

@@ -261,7 +261,7 @@ def _step(engines: list[Engine], controls: list[np.ndarray]) -> list[np.ndarray]
         engine.timings = clock.stages
     for engine, latent, own, frame, end in zip(engines, latents, keys, frames, ends, strict=True):
         engine._keep(latent.clone(), own.clone(), frame)  # without the rest of the batch
-        engine.over, engine.near = end
+        engine.over, engine.near = end[0] and engine.beginning is not None, end[1]
     return list(frames)
 
 
