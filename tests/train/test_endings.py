@@ -92,6 +92,15 @@ def test_it_learns_to_tell_what_is_over_from_what_is_nearly(stores):
     assert network.training
 
 
+def test_figures_are_the_same_whether_a_network_is_in_training_or_not(stores):
+    stays = torch.zeros(1, 1, 16, 48)
+    objective = Ends(*stores, quick(batch=16), stays)
+    network = Ending(EndingConfig(size=(16, 48), window=(0, 8, 16, 32), features=8))
+    training = objective.validate(network.train())
+    assert network.training and training == objective.validate(network.eval())
+    assert training["told_later"] >= training["told"]
+
+
 def test_a_threshold_is_passed_by_few():
     logits = np.random.default_rng(0).standard_normal(10_000).astype(np.float32)
     assert (logits >= _passed_by_few(logits)).sum() == 10_000 * ALARMS

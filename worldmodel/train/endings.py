@@ -40,7 +40,7 @@ def train_ending(data: Path, checkpoint: Path, run: Path, config: TrainConfig) -
     torch.manual_seed(config.seed)
     network = Ending(about)
     contact = world.motion.contact
-    stays = None if contact is None else contact.stays.cpu()
+    stays = None if contact is None else contact.stays
     objective = Ends(store, FrameStore(data / "heldout"), config, stays)
 
     def publish(average: Ending) -> Ending:

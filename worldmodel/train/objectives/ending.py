@@ -8,6 +8,7 @@ ends the level, and others by as much as nothing comes of it, so that nobody is 
 Shapes: b pictures, H W pixels.
 """
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ AT_ONCE = 256  # pictures
 class Ends:
     """Pictures, the ones before them, and which are ends; validates on held-out episodes.
 
-    Raises UserError when no episode says that the game ended it.
+    Raises UserError when too few episodes say that the game ended them.
     """
 
     def __init__(
@@ -49,11 +50,13 @@ class Ends:
         back = numbers % KEPT_BACK == KEPT_BACK - 1
         self.train_set, self.kept_back = _Rows(store, numbers[~back]), _Rows(store, numbers[back])
         self.heldout = _Rows(heldout, np.arange(len(heldout.episodes)))
-        if not (len(self.train_set.ends) and len(self.kept_back.ends)):
-            raise UserError(
-                f"of the episodes in {store.folder} too few say that the game ended them; collect "
-                "more, with this version, of a game whose levels end"
-            )
+        needed = {store: (self.train_set.near, self.kept_back.ends), heldout: (self.heldout.ends,)}
+        for place, rows in needed.items():
+            if not all(map(len, rows)):
+                raise UserError(
+                    f"of the episodes in {place.folder} too few say that the game ended them; "
+                    "collect more, with this version, of a game whose levels end"
+                )
 
     def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures before and now [b 3 H W], and 1 for ends [b]."""
@@ -94,7 +97,7 @@ class Ends:
             latest = torch.as_tensor(ends)
             for far in range(1, round(ONWARD[0]) + 1):
                 shown = moved_on(*given, self.stays, torch.full((len(rows),), float(far)))
-                latest = torch.maximum(latest, network(*shown))
+                latest = torch.maximum(latest, judged(network, *shown))
             figures["told_later"] = float((latest >= bar).float().mean())
         return figures
 
@@ -134,7 +137,11 @@ class _Rows:
     def ways(self, rows: np.ndarray) -> Tensor:
         """The ways [b 2] by which pictures have come from those before them, in half pictures."""
         half = np.array(self.store.size)[::-1] / 2
-        return torch.as_tensor(whole_ways(self.store)[rows] / half).float()
+        return torch.as_tensor(self._ways[rows] / half).float()
+
+    @cached_property
+    def _ways(self) -> np.ndarray:
+        return whole_ways(self.store)
 
     def said(self, network: Ending) -> tuple[np.ndarray, np.ndarray]:
         """Logits of all ends and of all others."""
@@ -142,13 +149,19 @@ class _Rows:
 
     @torch.no_grad()
     def _logits(self, network: Ending, rows: np.ndarray) -> np.ndarray:
-        found, training = np.zeros(len(rows), np.float32), network.training
-        network.eval()
+        found = np.zeros(len(rows), np.float32)
         for at in range(0, len(rows), AT_ONCE):
             part = slice(at, at + AT_ONCE)
-            found[part] = network(*self.pictures(rows[part])).cpu().numpy()
-        network.train(training)
+            found[part] = judged(network, *self.pictures(rows[part])).cpu().numpy()
         return found
+
+
+def judged(network: Ending, before: Tensor, now: Tensor) -> Tensor:
+    """What a network that may be in training says [b] when nothing of it is dropped."""
+    training = network.training
+    found = network.eval()(before, now)
+    network.train(training)
+    return found
 
 
 def moved_on(
