@@ -29,6 +29,14 @@ def test_who_says_the_same_has_nothing_to_learn_from_latents(arrays):
     assert figures["off"] == 0 and figures["psnr"] == figures["decoder_psnr"]
 
 
+def test_an_imitator_learns_the_other_ones_pictures_and_not_the_recorded_ones(arrays):
+    teacher = tokenizer()
+    stage = objective(arrays, teacher, LighteningConfig(perceptual=0.1, crop=16, imitate=True))
+    loss, values = stage.loss(teacher, stage.batch(0), 0)
+    assert values["off"] == 0 and values["features"] < 1e-3 and loss < 1e-2
+    assert stage.validate(teacher)["likeness"] > 70
+
+
 def test_the_gradient_reaches_both_halves_of_the_lighter_one_alone(arrays):
     teacher, own = tokenizer(), tokenizer()
     stage = objective(arrays, teacher)

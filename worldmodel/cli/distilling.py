@@ -52,6 +52,7 @@ LIGHTENING = {
     "noise": "largest deviation of the noise on latents that the decoder is shown",
     "perceptual": "weight of the distance of features",
     "crop": "pixels to a side that features see",
+    "imitate": "the decoder learns the world's own pictures, not the recorded ones",
 }
 LIGHTER = ("separable", "fine", "coarse", "encoder_blocks", "decoder_blocks")
 JUDGE = {

@@ -3,7 +3,8 @@
 The encoder learns to say what the other one says (knowledge distillation, Hinton et al., arXiv
 1503.02531), also of pictures that have been moved by part of a pixel, as a world with motion moves
 them. The decoder learns to turn the other one's latents, with some noise, into what was recorded,
-which is more than the other's pictures tell.
+which is more than the other's pictures tell; or, to `imitate`, into the other one's own pictures,
+so that a world that was chosen by how it looks goes on looking so.
 Shapes: b pictures, n latents of a frame, c channels, H W pixels.
 """
 
@@ -35,6 +36,7 @@ class LighteningConfig:
     noise: float = 0.3  # largest deviation of noise on latents, in their deviations
     perceptual: float = 0.07  # weight of the distance of features
     crop: int = 64  # pixels to a side that features see
+    imitate: bool = False  # the decoder learns the other one's pictures, not the recorded ones
 
     def __post_init__(self) -> None:
         if min(self.noise, self.perceptual) < 0 or self.crop < 1:
@@ -72,8 +74,12 @@ class Lightening:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         true, shown, noise = batch
         with torch.no_grad():
-            latents = self.teacher.standardise(self.teacher.bounded(true)) + noise
             said = self.teacher.standardise(self.teacher.bounded(shown))
+            if self.config.imitate:
+                latents = said + noise
+                true = self.teacher.pictures(latents).float()
+            else:
+                latents = self.teacher.standardise(self.teacher.bounded(true)) + noise
         off = (network.standardise(network.bounded(shown)) - said).square().mean()
         made = network.pictures(latents).float()
         pixels = (made - true).abs().mean()
@@ -90,13 +96,18 @@ class Lightening:
 
     @torch.no_grad()
     def validate(self, network: Tokenizer) -> dict[str, float]:
-        """PSNR there and back, and of the decoder alone; how far latents are off, as a share of
-        their deviation."""
+        """PSNR there and back, of the decoder alone, and against the other one's pictures; how far
+        latents are off, as a share of their deviation."""
         said, own = (each.encode(self.heldout) for each in (self.teacher, network))
-        pictures = {"psnr": own, "decoder_psnr": said}
+        shown = self.teacher.decode(said)
+        pairs = {
+            "psnr": (self.heldout, own),
+            "decoder_psnr": (self.heldout, said),
+            "likeness": (shown, said),
+        }
         figures = {
-            name: float(psnr(self.heldout, network.decode(latents)).mean())
-            for name, latents in pictures.items()
+            name: float(psnr(aim, network.decode(latents)).mean())
+            for name, (aim, latents) in pairs.items()
         }
         return figures | {"off": float((own - said).square().mean().sqrt())}
 
