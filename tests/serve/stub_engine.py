@@ -93,6 +93,11 @@ class StubEngine:
     frame_index: int = 0
     timings: dict = field(default_factory=dict)
     trained: int | None = None
+    level: int = 0  # frames that a level lasts; 0: for ever
+
+    @property
+    def over(self) -> bool:
+        return bool(self.level and self.frame_index and self.frame_index % self.level == 0)
 
     def __post_init__(self) -> None:
         self.scenes = _scenes(self.size)

@@ -52,6 +52,25 @@ def test_film_and_episode_hold_what_was_played(tmp_path, worker):
         assert abs(frames[5].to_ndarray(format="rgb24").mean() - 50) < 4
 
 
+def test_each_level_is_an_episode_and_the_film_shows_all(tmp_path, worker):
+    recorder = Recorder(tmp_path / "take", META, frame(0), worker)
+    recorder.append(frame(1), CONTROLS.vector(["forward"]), ("KeyW",))
+    recorder.begin_level(frame(0))
+    recorder.append(frame(2), CONTROLS.vector(["backward"]), ("KeyS",))
+    recorder.begin_level(frame(0))  # in which nothing is done any more
+    recording = recorder.finish().result(timeout=20)
+    zipfile.ZipFile(recording.file("zip")).extractall(tmp_path / "out")
+    names = sorted(folder.name for folder in (tmp_path / "out").iterdir())
+    assert names == ["take", "take-2"] and recording.frames == 4
+    first, second = (load_episode(tmp_path / "out" / name) for name in names)
+    assert first.meta.ended and second.meta.ended
+    assert second.controls[:, :2].tolist() == [[0, 0], [0, 1]]
+    with av.open(str(recording.file("mp4"))) as film:
+        shown = [x.to_ndarray(format="rgb24").mean() for x in film.decode(film.streams.video[0])]
+    assert np.allclose(shown, [0, 10, 0, 20], atol=4)
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "take.mp4", "take.zip"}
+
+
 def test_what_is_discarded_leaves_nothing(tmp_path, worker):
     recorder = Recorder(tmp_path / "take", META, frame(0), worker)
     recorder.discard()

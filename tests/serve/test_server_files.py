@@ -48,6 +48,27 @@ def test_a_recording_downloads_for_its_player_alone(serve, tmp_path):
     assert fetch(served, "GET", path.replace(".zip", ".exe"), player.token)[0] == 404
 
 
+def test_a_recording_has_an_episode_for_each_level(serve, tmp_path):
+    served = serve(engine={"level": 7})
+    player = served.player()
+    player.until("state", phase="playing")
+    player.send(t="record", on=True)
+    player.until("state", recording=True)
+    begun = player.frame()[0].frame
+    player.frame_where(lambda h: h.frame > begun + 15)
+    player.send(t="record", on=False)
+    while not (state := player.until("state", recording=False))["recordings"]:
+        pass
+    [recording] = state["recordings"]
+    _, data = fetch(served, "GET", f"/play/recording/{recording['name']}.zip", player.token)
+    zipfile.ZipFile(io.BytesIO(data)).extractall(tmp_path / "out")
+    episodes = [load_episode(folder) for folder in sorted((tmp_path / "out").iterdir())]
+    assert len(episodes) >= 3 and len(episodes[1].frames) == 7
+    assert all(episode.meta.ended for episode in episodes[:-1])
+    assert not any(episode.controls[0].any() for episode in episodes)
+    assert sum(len(episode.frames) for episode in episodes) == recording["frames"]
+
+
 def test_starting_anew_ends_the_recording(serve):
     player = serve().player()
     player.until("state", phase="playing")

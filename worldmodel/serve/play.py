@@ -109,9 +109,11 @@ class Play:
 
     async def step(self) -> Shown:
         """The next frame, with the input as it is when the step begins."""
-        group = (self.world.name, self.settings)
+        group, anew = (self.world.name, self.settings), self.engine.over
         stepped = await self._loop.step(self.engine, self.inputs.read, group)
-        if self.recorder:
+        if self.recorder and anew:
+            self.recorder.begin_level(stepped.frame)
+        elif self.recorder:
             self.recorder.append(stepped.frame, stepped.reading.controls, stepped.reading.keys)
         self.shown = Shown(
             frame=stepped.frame,
