@@ -29,6 +29,7 @@ class Repeater:
     seed: int = 0
     frame_index: int = 0
     trained: int | None = None  # no world that is still being trained
+    over: bool = False  # nor one whose levels end
 
     def reset(self, scene: Scene, seed: int) -> np.ndarray:
         self.scene, self.seed, self.frame_index = scene, seed, 0
