@@ -22,6 +22,7 @@ from worldmodel.checkpoint import (
     save_tokenizer,
     tensors_hash,
     tokenizer_hash,
+    trained_steps,
 )
 from worldmodel.errors import UserError
 from worldmodel.model.motion import Motion
@@ -273,3 +274,8 @@ def test_another_decoder_leaves_the_latents_what_they_were():
     with torch.no_grad():
         next(other.encoder.parameters()).add_(1)
     assert encoder_hash(first) != encoder_hash(other)
+
+
+@pytest.mark.parametrize("name", ["doom", "coinrun"])
+def test_what_ships_is_finished_and_the_page_does_not_count_its_updates(pytestconfig, name):
+    assert trained_steps(pytestconfig.rootpath / "checkpoints" / name) is None
