@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from stub_engine import CONTROLS
 
-from worldmodel.data.episode import load_episode
+from worldmodel.data.episode import EpisodeWriter, load_episode
 from worldmodel.data.meta import Meta
 from worldmodel.serve.recording import Recorder
 
@@ -80,6 +80,26 @@ def test_what_is_discarded_leaves_nothing(tmp_path, worker):
 
 def test_a_frame_that_cannot_be_written_is_reported_at_the_end(tmp_path, worker):
     recorder = Recorder(tmp_path / "take", META, frame(0), worker)
+    recorder.begin_level(frame(0))
     recorder.append(np.zeros((4, 4, 3), np.uint8), CONTROLS.vector(), ())
     with pytest.raises(ValueError, match="frame should be"):
         recorder.finish().result(timeout=20)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_level_that_cannot_be_finished_leaves_none_of_the_others(tmp_path, worker, monkeypatch):
+    recorder = Recorder(tmp_path / "take", META, frame(0), worker)
+    recorder.append(frame(1), CONTROLS.vector(), ())
+    recorder.begin_level(frame(0))
+    recorder.append(frame(1), CONTROLS.vector(), ())
+    close = EpisodeWriter.close
+
+    def full(writer):
+        if writer.folder.name == "take-2":
+            raise OSError("no space left on device")
+        close(writer)
+
+    monkeypatch.setattr(EpisodeWriter, "close", full)
+    with pytest.raises(OSError, match="no space"):
+        recorder.finish().result(timeout=20)
+    assert list(tmp_path.iterdir()) == []

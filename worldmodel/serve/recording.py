@@ -95,6 +95,7 @@ class Recorder:
         for writer in self._writers:
             if not writer.exception():
                 writer.result().discard()
+                shutil.rmtree(writer.result().folder, ignore_errors=True)  # if it was closed
 
     def _finish(self) -> Recording:
         try:
