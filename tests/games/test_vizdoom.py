@@ -4,11 +4,13 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from worldmodel.errors import UserError
 from worldmodel.games.catalogue import open_game
 from worldmodel.games.floorplan import Floorplan
 from worldmodel.games.vizdoom import CONTROLS, VizDoom, render_width
+from worldmodel.model.camera import Camera, CameraConfig
 
 SEED = 5
 
@@ -66,6 +68,42 @@ def test_left_is_counter_clockwise_and_forward_is_along_the_view(doom):
     doom.step(CONTROLS.vector(["forward"]))
     moved = np.array(doom.pose[:2]) - (x, y)
     assert moved @ (np.cos(np.radians(angle)), np.sin(np.radians(angle))) > 0
+
+
+@pytest.mark.game
+def test_the_eye_stands_between_floor_and_ceiling_and_bobs(doom):
+    doom.reset(SEED)
+    (floor, ceiling), _ = doom.heights[0], doom.lens
+    assert np.unique(doom.heights, axis=0).shape == (1, 2)
+    still = doom.eye
+    eyes = [doom.step(CONTROLS.vector(["forward"])) is None or doom.eye for _ in range(12)]
+    assert floor < min(eyes) < still < max(eyes) < ceiling
+
+
+@pytest.mark.game
+def test_the_lens_shows_walls_where_they_stand(doom):
+    """The same edge by two roads: where a wall meets the floor, in the picture and on the map."""
+    doom.reset(SEED)
+    height, width = doom.size
+    camera = Camera(
+        CameraConfig(
+            height=height, width=width, across=doom.lens[0] * width, down=doom.lens[1] * width
+        )
+    )  # fmt: skip
+    found = []
+    for _ in range(30):
+        picture = doom.step(CONTROLS.vector(["turn_left"])).astype(float)
+        pose = torch.tensor([[*doom.pose, doom.eye]])
+        far = camera.walls(pose, torch.as_tensor(doom.walls))[0]
+        foot = height / 2 + doom.eye / far * camera.config.down  # the wall's foot, in rows
+        steps = np.abs(np.diff(picture.mean(2), axis=0))  # [h-1 w]
+        for column in range(0, width, 4):
+            row = round(float(foot[column])) - 1
+            if 3 < row < height - 4:
+                around = steps[row - 3 : row + 4, column]
+                found.append(int(around.argmax()) - 3)
+    assert len(found) > 100 and abs(np.median(found)) <= 1
+    assert np.mean(np.abs(found) <= 1) > 0.5
 
 
 @pytest.mark.game

@@ -1,6 +1,6 @@
 """Recorded episodes played again in their game: the same seed and controls, the same frames."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -48,21 +48,29 @@ def require_pose(game: Game) -> None:
         )
 
 
-def recorded_poses(game: Game, store: FrameStore, episodes: int, cache: Path) -> np.ndarray:
+def pose_of(game: Game) -> tuple[float, ...]:
+    """x, y and degrees, as the game tells them now."""
+    return game.pose
+
+
+def recorded_poses(
+    game: Game, store: FrameStore, episodes: int, cache: Path,
+    told: Callable[[Game], tuple[float, ...]] = pose_of, size: int = 3,
+) -> np.ndarray:  # fmt: skip
     """Poses float32 [n 3] (x, y, degrees) of the first `episodes` (0: of all), from `cache` or by
-    replay.
+    replay; or else what is `told`, so many numbers.
 
     Raises UserError when the game does not show again what was recorded.
     """
     spans = store.episodes[: episodes or None]
     if cache.exists():
         found = np.load(cache)
-        if found.shape == (spans[-1].stop, 3):
+        if found.shape == (spans[-1].stop, size):
             return found
-    poses = np.zeros((spans[-1].stop, 3), np.float32)
+    poses = np.zeros((spans[-1].stop, size), np.float32)
     progress = Progress(f"poses {store.folder.name}", len(poses), "frames")
     for span in spans:
-        poses[span.start : span.stop] = _poses(game, store, span)
+        poses[span.start : span.stop] = _poses(game, store, span, told)
         progress.advance(span.stop - span.start)
     progress.finish()
     with partial_of(cache).open("wb") as file:
@@ -71,10 +79,12 @@ def recorded_poses(game: Game, store: FrameStore, episodes: int, cache: Path) ->
     return poses
 
 
-def _poses(game: Game, store: FrameStore, span: Span) -> np.ndarray:
+def _poses(
+    game: Game, store: FrameStore, span: Span, told: Callable[[Game], tuple[float, ...]]
+) -> np.ndarray:
     rows = slice(span.start, span.stop)
     poses, frame = [], store.frames[span.start]
     for frame in replay(game, span.seed, store.controls[rows]):  # noqa: B007
-        poses.append(game.pose)
+        poses.append(told(game))
     require_alike(store.frames[span.start + len(poses) - 1], frame, store)
     return np.array(poses, np.float32)

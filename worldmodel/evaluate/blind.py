@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from worldmodel.checkpoint import tensors_hash
 from worldmodel.data.clips import FrameStore
 from worldmodel.errors import UserError
 from worldmodel.evaluate.dreams import dream, setting_of
 from worldmodel.evaluate.pasts import draw_futures
 from worldmodel.evaluate.seen import require_fitting
 from worldmodel.play.world import load_world
+from worldmodel.weights import tensors_hash
 
 SECONDS = (1.6, 3.2)  # of GameNGen
 DEVIATIONS = 1.96  # of a 95 % interval

@@ -3,12 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
-from worldmodel.checkpoint import encoder_hash, load_header, load_network
+from worldmodel.checkpoint import encoder_hash, load_network
 from worldmodel.errors import UserError
 from worldmodel.model.transformer import WorldConfig, WorldTransformer
 from worldmodel.play.scene import blank
 from worldmodel.play.speed import choose
 from worldmodel.play.world import World, context_of, load_world
+from worldmodel.weights import load_header
 
 
 def load_yardstick(path: Path, world: World) -> World:

@@ -14,6 +14,7 @@ from worldmodel.games.downscale import box_mean
 
 TICS_PER_STEP = 2
 TICS_PER_SECOND = 35
+LENS = 0.5, 0.6  # 90 degrees across; 200 lines are drawn as high as 240
 
 # our button -> ViZDoom's name
 BUTTONS = {
@@ -108,8 +109,15 @@ class VizDoom:
         """Position in map units and view angle in degrees, counter-clockwise from east."""
         if self.done:
             raise ValueError("The episode is over; call reset(seed) before asking for the pose.")
-        x, y, angle = self._doom.get_state().game_variables
+        x, y, angle, _ = self._doom.get_state().game_variables
         return float(x), float(y), float(angle)
+
+    @property
+    def eye(self) -> float:
+        """Height of the player's eye in map units, which bobs as he walks."""
+        if self.done:
+            raise ValueError("The episode is over; call reset(seed) before asking for the eye.")
+        return float(self._doom.get_state().game_variables[3])
 
     @property
     def walls(self) -> np.ndarray:
@@ -120,6 +128,16 @@ class VizDoom:
     def items(self) -> np.ndarray:
         """float32 [n 2]: where things lie that can be picked up, in map units."""
         return survey(self.scenario)[1]
+
+    @property
+    def heights(self) -> np.ndarray:
+        """float32 [n 2]: the floor and the ceiling of each part of the map, in map units."""
+        return survey(self.scenario)[2]
+
+    @property
+    def lens(self) -> tuple[float, float]:
+        """Focal lengths across and down, in widths of a picture; Doom's pixels are not square."""
+        return LENS
 
     def close(self) -> None:
         """Stop Doom's process."""
@@ -154,8 +172,9 @@ def render_width(size: tuple[int, int]) -> int:
 
 
 @cache
-def survey(scenario: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the walls, float32 [n 4], and the items, float32 [m 2], of a scenario's map.
+def survey(scenario: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the walls, float32 [n 4], the items, float32 [m 2], and the floors and ceilings,
+    float32 [k 2], of a scenario's map.
 
     Asks a short-lived engine of its own, because telling them slows every step tenfold.
     """
@@ -168,8 +187,10 @@ def survey(scenario: str) -> tuple[np.ndarray, np.ndarray]:
         lines = [line for sector in state.sectors for line in sector.lines if line.is_blocking]
         walls = [(line.x1, line.y1, line.x2, line.y2) for line in lines]
         items = [(o.position_x, o.position_y) for o in state.objects if o.name != "DoomPlayer"]
+        heights = [(sector.floor_height, sector.ceiling_height) for sector in state.sectors]
         doom.close()
-    return np.array(walls, np.float32).reshape(-1, 4), np.array(items, np.float32).reshape(-1, 2)
+    told = (walls, 4), (items, 2), (heights, 2)
+    return tuple(np.array(each, np.float32).reshape(-1, size) for each, size in told)
 
 
 def _vizdoom() -> Any:
@@ -192,7 +213,7 @@ def _configure(scenario: str, width: int) -> Any:
     doom = vizdoom.DoomGame()
     doom.load_config(os.path.join(vizdoom.scenarios_path, f"{scenario}.cfg"))
     _hide(doom)
-    variables = ("POSITION_X", "POSITION_Y", "ANGLE")
+    variables = ("POSITION_X", "POSITION_Y", "ANGLE", "CAMERA_POSITION_Z")
     doom.set_available_buttons([getattr(vizdoom.Button, name) for name in BUTTONS.values()])
     doom.set_available_game_variables([getattr(vizdoom.GameVariable, n) for n in variables])
     resolution = getattr(vizdoom.ScreenResolution, f"RES_{width}X{width * 3 // 4}")

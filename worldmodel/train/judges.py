@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from worldmodel.checkpoint import load_header, load_network, save_network
+from worldmodel.checkpoint import load_network, save_network
 from worldmodel.data.clips import FrameStore, known
 from worldmodel.errors import UserError
 from worldmodel.games.base import ControlSpace
@@ -16,6 +16,7 @@ from worldmodel.train.config import TrainConfig
 from worldmodel.train.loop import train
 from worldmodel.train.objectives.inverse_dynamics import InverseConfig, InverseDynamicsLoss
 from worldmodel.train.stages import note_configuration
+from worldmodel.weights import load_header
 
 IDM = "idm.safetensors"
 
