@@ -9,7 +9,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 PARTS = [*FILES, *ROOT.glob("app.py")]
 
 # what each folder or file may import beside itself: always to the left in DESIGN's order
-CORE = {"games", "data", "model", "diffusion", "checkpoint", "train", "play"}
+CORE = {"games", "data", "model", "diffusion", "weights", "checkpoint", "train", "play"}
 ALLOWED = {
     "errors": set(),
     "games": set(),
@@ -17,8 +17,9 @@ ALLOWED = {
     "model": set(),
     "diffusion": set(),
     "records": set(),
-    "checkpoint": {"games", "model", "records"},
-    "train": {"games", "data", "model", "diffusion", "checkpoint"},
+    "weights": {"records"},
+    "checkpoint": {"games", "model", "records", "weights"},
+    "train": {"games", "data", "model", "diffusion", "weights", "checkpoint"},
     "configure": {"checkpoint"},
     "presets": {"model", "train"},
     "recipes": {"games", "data", "model", "checkpoint", "train", "presets"},

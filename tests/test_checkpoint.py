@@ -6,6 +6,8 @@ import json
 import pytest
 import torch
 from painter import SPACE
+from room import atlas as room_atlas
+from room import finder
 from safetensors.torch import load_file, save_file
 from tiny import MOTION, MOVING_WORLD, TOKENIZER, WORLD, clip, motion, tokenizer, world
 
@@ -19,6 +21,7 @@ from worldmodel.checkpoint import (
     load_tokenizer,
     save_checkpoint,
     save_motion,
+    save_network,
     save_tokenizer,
     tensors_hash,
     tokenizer_hash,
@@ -26,6 +29,8 @@ from worldmodel.checkpoint import (
 )
 from worldmodel.errors import UserError
 from worldmodel.model.motion import Motion
+from worldmodel.model.transformer import WorldConfig
+from worldmodel.model.whereabouts import Whereabouts
 
 
 @pytest.fixture(scope="module")
@@ -279,3 +284,48 @@ def test_another_decoder_leaves_the_latents_what_they_were():
 @pytest.mark.parametrize("name", ["doom", "coinrun"])
 def test_what_ships_is_finished_and_the_page_does_not_count_its_updates(pytestconfig, name):
     assert trained_steps(pytestconfig.rootpath / "checkpoints" / name) is None
+
+
+@pytest.fixture(scope="module")
+def whereabouts():
+    """A map of the painter's room."""
+    atlas = room_atlas()
+    places = finder(atlas)
+    for part in (atlas, places):
+        part.config = dataclasses.replace(part.config, game="painter")
+    return Whereabouts(atlas, places)
+
+
+@pytest.fixture
+def mapped(tmp_path, networks, config, whereabouts):
+    """The folder of a world whose map is known."""
+    about = dataclasses.replace(config, world=MOVING_WORLD)
+    parts = networks[0], world(MOVING_WORLD), motion()
+    save_checkpoint(tmp_path / "mapped", about, *parts, whereabouts=whereabouts)
+    return tmp_path / "mapped"
+
+
+def test_a_world_comes_back_with_its_map(mapped, whereabouts):
+    found = load_checkpoint(mapped)
+    assert found.others == {"ending": None, "whereabouts": found.whereabouts}
+    for part in ("atlas", "finder"):
+        ours, theirs = getattr(whereabouts, part), getattr(found.whereabouts, part)
+        assert theirs.config == ours.config
+        assert tensors_hash(theirs.state_dict()) == tensors_hash(ours.state_dict())
+
+
+def test_a_map_of_another_world_is_refused(mapped, whereabouts, networks, config):
+    path = mapped / "pose.safetensors"
+    other = finder(whereabouts.atlas)
+    save_network(path, other)
+    refused(mapped, r"pose\.safetensors knows the map of room, which is not this world's")
+    path.unlink()
+    refused(mapped, r"pose\.safetensors is missing; copy the checkpoint again")
+    save_network(mapped / "atlas.safetensors", room_atlas())
+    refused(mapped, r"atlas\.safetensors has pictures of 48x16 of room, which are not this world's")
+    edit(mapped, game="room")
+    short = dataclasses.asdict(MOVING_WORLD) | {"history": 1}
+    about = dataclasses.replace(config, game="room", world=WorldConfig(**short))
+    mover = Motion(dataclasses.replace(MOTION, history=1))
+    save_checkpoint(mapped, about, networks[0], world(about.world), mover)
+    refused(mapped, r"atlas\.safetensors strides by other controls, or more of them")

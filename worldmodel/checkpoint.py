@@ -1,33 +1,43 @@
 """Checkpoints: a folder of JSON and safetensors, nothing that executes, loaded strictly.
 
 checkpoints/<world>/  config.json  tokenizer.safetensors  world.safetensors  scenes/  card.md
-                      motion, outpainter and ending.safetensors in worlds that have them
+                      motion, outpainter, ending, atlas and pose.safetensors in worlds that have
+                      them
 """
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors import safe_open
 
 from worldmodel.errors import UserError
 from worldmodel.games.base import ControlSpace
+from worldmodel.model.atlas import Atlas, AtlasConfig
 from worldmodel.model.ending import Ending, EndingConfig
 from worldmodel.model.motion import Motion, MotionConfig
 from worldmodel.model.outpainter import Outpainter, OutpainterConfig
+from worldmodel.model.pose import PoseConfig, PoseRegressor
 from worldmodel.model.tokenizer import Tokenizer, TokenizerConfig
 from worldmodel.model.transformer import WorldConfig, WorldTransformer
+from worldmodel.model.whereabouts import Whereabouts
 from worldmodel.records import from_json
+from worldmodel.weights import (
+    fill,
+    load_network,
+    load_weights,
+    save_network,
+    save_weights,
+    tensors_hash,
+)
 
 SCHEMA = 1
 CONFIG, TOKENIZER = "config.json", "tokenizer.safetensors"
 MOTION, WORLD = "motion.safetensors", "world.safetensors"
 OUTPAINTER, ENDING = "outpainter.safetensors", "ending.safetensors"
+ATLAS, POSE = "atlas.safetensors", "pose.safetensors"
 STEP = "step"  # in the header of world.safetensors
 
 
@@ -72,16 +82,12 @@ class Checkpoint:
     step: int | None = None  # updates behind its weights, of a world in training
     outpainter: Outpainter | None = None  # worlds that keep what is off-screen may have one
     ending: Ending | None = None  # worlds with motion may have one
+    whereabouts: Whereabouts | None = None  # worlds with motion and an atlas have one
 
-
-def tensors_hash(tensors: dict[str, Tensor]) -> str:
-    """16 hexadecimal digits that name these tensors: their names, shapes and bytes."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()[:16]
+    @property
+    def others(self) -> dict[str, Any]:
+        """What `save_checkpoint` writes of it that is named."""
+        return {"ending": self.ending, "whereabouts": self.whereabouts}
 
 
 def tokenizer_hash(tokenizer: Tokenizer) -> str:
@@ -124,36 +130,6 @@ def load_ending(path: Path) -> Ending:
     return load_network(path, Ending, EndingConfig)
 
 
-def save_network(path: Path, network: nn.Module, **header: str) -> None:
-    """Write any network that has a configuration, with it and what else is given in the header."""
-    config = json.dumps(dataclasses.asdict(network.config))
-    _save_weights(path, network, {"config": config, **header})
-
-
-def load_network(path: Path, network: type, kind: type) -> Any:
-    """Read what `save_network` wrote, as a `network` of the configuration `kind`, to evaluate.
-
-    Raises UserError: missing or damaged files, another kind of network.
-    """
-    tensors = _load_weights(path)
-    text = load_header(path).get("config")
-    if text is None:
-        raise UserError(f"{path} has no configuration of a {network.__name__.lower()} in it")
-    try:
-        record = dict(json.loads(text))
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error}); copy the checkpoint again") from None
-    loaded = network(from_json(kind, record, str(path)))
-    _fill(loaded, tensors, path)
-    return loaded.eval()
-
-
-def load_header(path: Path) -> dict[str, str]:
-    """What a weight file that can be read says of itself."""
-    with safe_open(path, framework="pt") as file:
-        return file.metadata() or {}
-
-
 def save_checkpoint(
     folder: Path,
     config: CheckpointConfig,
@@ -164,6 +140,7 @@ def save_checkpoint(
     *,
     step: int | None = None,
     ending: Ending | None = None,
+    whereabouts: Whereabouts | None = None,
 ) -> None:
     """Write config.json and the weight files into `folder`, each whole or not at all.
 
@@ -177,7 +154,10 @@ def save_checkpoint(
         save_network(folder / OUTPAINTER, outpainter)
     if ending:
         save_network(folder / ENDING, ending)
-    _save_weights(folder / WORLD, network, {} if step is None else {STEP: str(step)})
+    if whereabouts:
+        save_network(folder / ATLAS, whereabouts.atlas)
+        save_network(folder / POSE, whereabouts.finder)
+    save_weights(folder / WORLD, network, {} if step is None else {STEP: str(step)})
     record = dataclasses.asdict(dataclasses.replace(config, controls=None))  # type: ignore[arg-type]
     record |= {"schema": SCHEMA, "controls": config.controls.to_json()}
     partial = folder / f"{CONFIG}.partial"
@@ -206,14 +186,14 @@ def load_checkpoint(folder: Path | str) -> Checkpoint:
     folder = Path(folder)
     config = load_config(folder)
     tokenizer, network = Tokenizer(config.tokenizer), WorldTransformer(config.world)
-    _fill(tokenizer, _load_weights(folder / TOKENIZER), folder / TOKENIZER)
+    fill(tokenizer, load_weights(folder / TOKENIZER), folder / TOKENIZER)
     found = tokenizer_hash(tokenizer)
     if found != config.tokenizer_hash:
         raise UserError(
             f"{folder / TOKENIZER} is not the tokenizer this world was trained with (expected "
             f"{config.tokenizer_hash}, found {found}); put the original file back"
         )
-    _fill(network, _load_weights(folder / WORLD), folder / WORLD)
+    fill(network, load_weights(folder / WORLD), folder / WORLD)
     motion, painter, sizes = None, None, ("grid", "latent_channels")
     if config.world.history:
         path = folder / MOTION
@@ -228,7 +208,34 @@ def load_checkpoint(folder: Path | str) -> Checkpoint:
             "put the original file back"
         )
     own, step = (tokenizer.eval(), network.eval(), motion), trained_steps(folder)
-    return Checkpoint(folder, config, *own, step, painter, ending)
+    found = None
+    if motion and (path := folder / ATLAS).is_file():
+        found = load_whereabouts(path, folder / POSE, config)
+    return Checkpoint(folder, config, *own, step, painter, ending, found)
+
+
+def load_whereabouts(path: Path, places: Path, config: CheckpointConfig) -> Whereabouts:
+    """An atlas and what finds `places` of its map, for a world. Raises UserError."""
+    atlas: Atlas = load_network(path, Atlas, AtlasConfig)
+    size, own = atlas.config.camera, config.tokenizer
+    if (size.height, size.width) != (own.height, own.width) or atlas.config.game != config.game:
+        raise UserError(
+            f"{path} has pictures of {size.width}x{size.height} of {atlas.config.game}, which are "
+            "not this world's; put the original file back"
+        )
+    stride = atlas.config.stride
+    if stride.history > config.world.history or max(stride.opposites) >= config.controls.size:
+        raise UserError(
+            f"{path} strides by other controls, or more of them, than this world remembers; put "
+            "the original file back"
+        )
+    finder: PoseRegressor = load_network(places, PoseRegressor, PoseConfig)
+    if finder.config.game != config.game:
+        raise UserError(
+            f"{places} knows the map of {finder.config.game}, which is not this world's; "
+            "put the original file back"
+        )
+    return Whereabouts(atlas, finder)
 
 
 def trained_steps(folder: Path) -> int | None:
@@ -248,30 +255,3 @@ def _of_this_world(path: Path, network: Any, world: WorldConfig, *names: str) ->
                 "put the original file back"
             )
     return network
-
-
-def _save_weights(path: Path, network: nn.Module, header: dict[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in network.state_dict().items()}
-    save_file(tensors, partial, metadata=header)
-    partial.replace(path)
-
-
-def _load_weights(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise UserError(f"{path} is missing; copy the checkpoint again")
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged ({error}); copy the checkpoint again") from None
-
-
-def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        detail = str(error).splitlines()[-1].strip()
-        raise UserError(
-            f"{path} does not fit its configuration ({detail}); copy the checkpoint again"
-        ) from None

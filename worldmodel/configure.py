@@ -8,11 +8,14 @@ from typing import Any
 from torch import nn
 
 from worldmodel.checkpoint import (
+    ATLAS,
+    POSE,
     Checkpoint,
     load_checkpoint,
     load_ending,
     load_motion,
     load_outpainter,
+    load_whereabouts,
     save_checkpoint,
 )
 from worldmodel.errors import UserError
@@ -31,12 +34,15 @@ def configure(
     painted_by: Path | None = None,
     painting: Mapping[str, Any] | None = None,
     ended_by: Path | None = None,
+    known_by: Path | None = None,
+    found_by: Path | None = None,
 ) -> None:
     """Change fields of the CheckpointConfig, its PlayConfig and its MotionConfig in a folder.
 
     `moved_by` is the file of another motion network, which takes the place of the world's own, and
     `painted_by` that of an outpainter, of whose OutpainterConfig `painting` are fields; `ended_by`
-    is that of what tells that a level is over. Raises UserError when the world has no motion
+    is that of what tells that a level is over, `known_by` that of an atlas of its map, whose places
+    are found by what lies in `found_by`. Raises UserError when the world has no motion
     network, or another kind of it, nothing off-screen to be painted, and for values that no world
     can have.
     """
@@ -69,7 +75,14 @@ def configure(
         raise UserError(f"{ended_by} looks at pictures of {ending.config.size}, not of {size}")
     config = replace(world.config, play=replace(world.config.play, **play), **about)
     parts = config, world.tokenizer, world.network, mover, painter
-    save_checkpoint(checkpoint, *parts, step=world.step, ending=ending)
+    whereabouts = world.whereabouts
+    if known_by or found_by:
+        if not mover:
+            raise UserError(f"{checkpoint} has no motion network; maps are known in worlds that do")
+        found_by = found_by or checkpoint / POSE
+        whereabouts = load_whereabouts(known_by or checkpoint / ATLAS, found_by, world.config)
+    others = {"ending": ending, "whereabouts": whereabouts}
+    save_checkpoint(checkpoint, *parts, step=world.step, **others)
 
 
 def _size(world: Checkpoint) -> tuple[int, int]:

@@ -1,13 +1,19 @@
 """Settings of a finished world that need no training are changed, and nothing else is."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from playing import save_world
+from room import atlas as room_atlas
+from room import finder
 
 from worldmodel.checkpoint import (
+    ATLAS,
     MOTION,
     OUTPAINTER,
+    POSE,
     load_checkpoint,
     load_outpainter,
     save_network,
@@ -81,3 +87,21 @@ def test_what_does_not_fit_is_a_sentence(moving, tmp_path):
             configure(moving, {}, play, {})
     with pytest.raises(UserError, match="at least 0"):
         configure(moving, {}, {}, {"bend": -1.0})
+
+
+def test_a_map_is_put_into_a_world_and_stays_there(moving, tmp_path):
+    atlas, game = room_atlas(), load_checkpoint(moving).config.game
+    for part, name in ((finder(atlas), POSE), (atlas, ATLAS)):
+        part.config = dataclasses.replace(part.config, game=game)
+        save_network(tmp_path / name, part)
+    with pytest.raises(UserError, match=r"pose\.safetensors is missing"):
+        configure(moving, {}, {}, {}, known_by=tmp_path / ATLAS)
+    configure(moving, {}, {}, {}, known_by=tmp_path / ATLAS, found_by=tmp_path / POSE)
+    configure(moving, {"title": "Hall"}, {}, {})
+    found = load_checkpoint(moving)
+    assert found.config.title == "Hall"
+    assert torch.equal(found.whereabouts.atlas.encoded, atlas.encoded)
+    assert load_world(moving, "cpu", "plain").carrier.whereabouts.atlas.config.game == game
+    still = save_world(tmp_path / "still")
+    with pytest.raises(UserError, match="has no motion network; maps are known in worlds that do"):
+        configure(still, {}, {}, {}, known_by=tmp_path / ATLAS)

@@ -51,6 +51,10 @@ def configure(parser: ArgumentParser) -> Run:
     parser.add_argument("--outpainter", type=Path, help=text)
     text = "file of an ending, which tells that the level is over and begins anew"
     parser.add_argument("--ending", type=Path, help=text)
+    text = "file of an atlas, from which its map is known"
+    parser.add_argument("--atlas", type=Path, help=text)
+    text = "file that finds places of that map (default: the world's own pose.safetensors)"
+    parser.add_argument("--pose", type=Path, help=text)
     text = "looks of its outpainter at what it dreams"
     parser.add_argument("--looks", type=int, metavar="N", help=text)
     text = "by how much the first of them go further than without attention; 1: not"
@@ -75,6 +79,8 @@ def configure(parser: ArgumentParser) -> Run:
         painted_by=options.outpainter,
         painting=painting(options),
         ended_by=options.ending,
+        known_by=options.atlas,
+        found_by=options.pose,
     )
 
 
@@ -124,6 +130,23 @@ def train_exemplars(parser: ArgumentParser) -> Run:
     return run
 
 
+def train_atlas(parser: ArgumentParser) -> Run:
+    from worldmodel.train.atlases import PICTURES, train_atlas
+
+    add_data(parser)
+    add_run(parser, "runs/atlas")
+    text = f"pictures of the map that it keeps at most (default: {PICTURES})"
+    parser.add_argument("--pictures", type=int, default=PICTURES, metavar="N", help=text)
+    text = "training episodes that the game plays again (default: 0, all)"
+    parser.add_argument("--episodes", type=int, default=0, metavar="N", help=text)
+
+    def run(options: Namespace) -> None:
+        given = {"pictures": options.pictures, "episodes": options.episodes}
+        train_atlas(options.data, options.run, **given)
+
+    return run
+
+
 def scenes(parser: ArgumentParser) -> Run:
     from worldmodel.train.scenes import write_scenes
 
@@ -153,6 +176,7 @@ def _named_row(text: str) -> tuple[str, int]:
 COMMANDS: Commands = {
     "average": (average, "put two worlds' weights together"),
     "configure": (configure, "change what needs no training: title, play, what motion keeps"),
+    "train atlas": (train_atlas, "learn a game's map, so that a world knows all of it"),
     "train contact": (train_contact, "teach a motion network what the player's figure cannot pass"),
     "train ending": (train_ending, "teach a world when its levels are over, to begin anew"),
     "train exemplars": (train_exemplars, "give an outpainter recorded levels to recall"),

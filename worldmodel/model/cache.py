@@ -28,6 +28,7 @@ class Memory:
     offscreen: Tensor  # [b 4 H' W'], what is around the picture; [b 0] where that is not kept
     lag: Tensor  # [b 2], pixels by which that lags behind the flow
     opening: Tensor  # [b 3 H W], the first picture of all; [b 0] while there is none
+    state: Tensor  # [b 8], where its player stands, NaN if unknown; [b 0] in worlds without atlas
 
 
 class FrameCache:
@@ -69,6 +70,7 @@ class FrameCache:
                 offscreen=torch.zeros(batch, 0, device=device),
                 lag=torch.zeros(batch, 2, device=device),
                 opening=torch.zeros(batch, 0, device=device),
+                state=torch.zeros(batch, 0, device=device),
             )
         )
 
@@ -87,13 +89,15 @@ class FrameCache:
         flow: Tensor | None = None,
         offscreen: Tensor | None = None,
         lag: Tensor | None = None,
+        state: Tensor | None = None,
     ) -> None:
         """Remember a frame: keys and values [l b k n e], the keys turned by when it is, latent
         [b n c], tau [b], controls [b m].
 
         In worlds with motion `picture` [b 3 H W] is the frame as it is shown, with momentum `flow`
         [b 2 h' w'] what it was moved by, and `offscreen` [b 4 H' W'] what lies around it, by
-        `lag` [b 2] behind. The old Memory stays as it was, so snapshots taken before remain true.
+        `lag` [b 2] behind; with a map `state` [b 8] is where its player stands. The old Memory
+        stays as it was, so snapshots taken before remain true.
         """
         old = self.memory
         counts, ring_keys, ring_values = old.count.tolist(), old.keys.clone(), old.values.clone()
@@ -121,6 +125,7 @@ class FrameCache:
                 offscreen=old.offscreen if offscreen is None else offscreen,
                 lag=old.lag if lag is None else lag,
                 opening=old.opening if old.opening.ndim == 4 else picture,
+                state=old.state if state is None else state,
             )
         )
 

@@ -4,14 +4,13 @@ Shapes: b batch, t frames, k chosen frames, n latents of a frame, c latent chann
 remembered, m controls, h' w' flow, H W pixels.
 """
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from worldmodel.model import offscreen, scrolling
-from worldmodel.model.cache import FrameCache
+from worldmodel.model.cache import FrameCache, Memory
+from worldmodel.model.carried import Carried, either
 from worldmodel.model.figure import filled
 from worldmodel.model.motion import FELT, Motion
 from worldmodel.model.outlook import Outlook
@@ -19,20 +18,6 @@ from worldmodel.model.outpainter import Outpainter
 from worldmodel.model.scrolling import Scrolled
 from worldmodel.model.tokenizer import Tokenizer, to_float
 from worldmodel.model.warp import sources
-
-
-class Carried(NamedTuple):
-    """What a frame starts from: the last one, moved as the keys say."""
-
-    latents: Tensor  # [b 1 n c]
-    tau: Tensor  # [b 1], their noise level
-    known: Tensor  # [b 1 n], the share of each place that was in the last picture
-    moves: Tensor  # [b 1], pixels by which its places move on average
-    last: Tensor  # [b 1 n c], the last frame's latents as they were
-    flow: Tensor  # [b 1 2 h' w'], where its places come from; [b 1 0] without momentum
-    picture: Tensor  # [b 1 3 H W], the last picture moved; [b 1 0] where nothing was moved
-    offscreen: Tensor  # [b 1 4 H' W'], what is around it; [b 1 0] where that is not kept
-    lag: Tensor  # [b 1 2], pixels by which that lags behind
 
 
 class Carrier:
@@ -63,41 +48,47 @@ class Carrier:
                 flow = self.motion.no_flow(len(last))[:, None]
             known, nothing = torch.zeros_like(last[..., 0]), self.nothing(last[:, 0])[:, None]
             unseen, lag = last.new_zeros(len(last), 1, 0), last.new_zeros(len(last), 1, 2)
-            return Carried(last, tau, known, never, last, flow, unseen, nothing, lag)
+            state = self.nowhere(last[:, 0])[:, None]
+            return Carried(last, tau, known, never, last, flow, unseen, nothing, lag, state)
         recent = torch.cat([controls[:, None], memory.recent[:, : history - 1]], dim=1)
+        latents, known, moves, flow, *moved = self.onward(memory, recent, noise)
+        still = moves < rest
+        if still.any():  # seldom, and asked first: each question takes its time
+            still = still & (recent == 0).flatten(1).all(dim=1)
+        if still.any():
+            kept = memory.offscreen
+            kept = self.nothing(memory.picture) if kept.ndim < 4 else kept
+            stays = memory.latent, torch.ones_like(known), moves * 0, memory.picture, kept
+            stays = *stays, memory.lag, self.stopped(memory.state)
+            latents, known, moves, *moved = either(still, stays, (latents, known, moves, *moved))
+        parts = latents, torch.ones_like(memory.tau), known, moves, memory.latent, flow
+        return Carried(*(part[:, None] for part in (*parts, *moved)))
+
+    def onward(self, memory: Memory, recent: Tensor, noise: Tensor | None) -> tuple[Tensor, ...]:
+        """The last frame moved as the `recent` controls [b r m] say, the newest first: of `Carried`
+        all but the last frame and its noise level, each [b ...]."""
         around = memory.offscreen
         if self.outlook and noise is not None and self.outlook.wanted(around):
             opening = self.without_figure(memory.opening)
             dreamed = self.outlook(self.whole(memory.picture, around), noise, opening)
             around = offscreen.beside(dreamed, around, self.motion.config.margin)
-        kept = self.nothing(memory.picture) if around.ndim < 4 else around
         given = self._given(memory.picture, memory.flow, around, memory.lag)
         carried = self.motion.carried(
             self.tokenizer, memory.latent, memory.earlier, memory.picture, recent, *given
         )
         latents, known, moves, flow, moved = carried[:5]
-        around, lag = self._after(carried, memory.lag)
         if not self.motion.config.momentum:
             flow = flow.new_zeros(len(flow), 0)  # not to be remembered
-        still = moves < rest
-        if still.any():  # seldom, and asked first: each question takes its time
-            still = still & (recent == 0).flatten(1).all(dim=1)
-        if still.any():
-            stays = (
-                memory.latent,
-                torch.ones_like(known),
-                moves * 0,
-                memory.picture,
-                kept,
-                memory.lag,
-            )
-            goes = latents, known, moves, moved, around, lag
-            latents, known, moves, moved, around, lag = (
-                torch.where(still.view(-1, *[1] * (new.ndim - 1)), old, new)
-                for old, new in zip(stays, goes, strict=True)
-            )
-        parts = latents, torch.ones_like(memory.tau), known, moves, memory.latent, flow, moved
-        return Carried(*(part[:, None] for part in (*parts, around, lag)))
+        after = self._after(carried, memory.lag)
+        return latents, known, moves, flow, moved, *after, memory.state
+
+    def nowhere(self, like: Tensor) -> Tensor:
+        """Where b players stand, `like` [b ...], of whom nothing is known: [b 0], without a map."""
+        return like.new_zeros(len(like), 0)
+
+    def stopped(self, state: Tensor) -> Tensor:
+        """Where players stand who have not moved since they stood there."""
+        return state
 
     def seen(self, cache: FrameCache, carried: Carried, picture: Tensor) -> Carried:
         """`carried` for a frame that was not dreamed: what led to its `picture` [b 3 H W] is

@@ -71,9 +71,14 @@ class PoseRegressor(nn.Module):
 
     def poses(self, pictures: Tensor) -> Tensor:
         """Poses [b 3] of pictures [b 3 H W] in 0..1 of which nothing else is known."""
-        costs, nearest = self._distances(pictures).topk(self._count, largest=False)  # [b k]
-        candidates = self.known[nearest]
+        candidates, costs = self.candidates(pictures)
         return self._average(candidates, costs, candidates[:, 0])
+
+    def candidates(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Poses [b k 3] of the known pictures that are most like some [b 3 H W], nearest first, and
+        the squared distances of their codes [b k]."""
+        costs, nearest = self._distances(pictures).topk(self._count, largest=False)
+        return self.known[nearest], costs
 
     def follow(self, pictures: Tensor, start: Tensor) -> Tensor:
         """Poses [t 3] of the frames [t 3 H W] in 0..1 of a clip that follows the pose `start` [3].

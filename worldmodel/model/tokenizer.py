@@ -158,6 +158,10 @@ class Tokenizer(nn.Module):
         """[b c h w] in -1..1 -> [b 3 H W], about 0..1 but not clamped."""
         return self.decoder(bounded) / 2 + 0.5
 
+    def latents(self, pictures: Tensor) -> Tensor:
+        """[b 3 H W] in 0..1 -> standardised latents [b n c]."""
+        return self.standardise(self.bounded(pictures))
+
     def standardise(self, bounded: Tensor) -> Tensor:
         """[b c h w] in -1..1 -> [b n c] with zero mean and unit deviation a channel."""
         return (rearrange(bounded, "b c h w -> b (h w) c") - self.mean) / self.deviation

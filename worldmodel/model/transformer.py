@@ -187,7 +187,7 @@ class WorldTransformer(nn.Module):
         if found is None or (carried and still.any()):  # who stays has had no look of his own
             seen = self.memorise(latent, tau, controls, before, self.recall(cache))
             found = chosen(still, seen, found) if found else seen
-        moved = [carried.flow, carried.offscreen, carried.lag] if carried else []
+        moved = [carried.flow, *carried[7:]] if carried else []
         cache.commit(*found, latent, tau, controls, picture, *(part[:, 0] for part in moved))
 
     def memorise(

@@ -52,13 +52,17 @@ class WorldGraphs:
 
 
 class TokenizerGraphs:
-    """`pictures` of a tokenizer."""
+    """`pictures` and `latents` of a tokenizer."""
 
     def __init__(self, tokenizer: Tokenizer, precision: str) -> None:
         self._pictures = Graph(lambda x: (Tokenizer.pictures(tokenizer, x),), precision)
+        self._latents = Graph(lambda x: (Tokenizer.latents(tokenizer, x),), precision)
 
     def pictures(self, latents: Tensor) -> Tensor:
         return self._pictures(latents)[0]
+
+    def latents(self, pictures: Tensor) -> Tensor:
+        return self._latents(pictures)[0]
 
 
 class MotionGraphs:

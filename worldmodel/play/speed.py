@@ -20,10 +20,12 @@ from worldmodel.diffusion.schedules import even_times
 from worldmodel.errors import UserError
 from worldmodel.model.cache import FrameCache
 from worldmodel.model.carrier import Carrier, picture_of
+from worldmodel.model.mapped import MappedCarrier
 from worldmodel.model.motion import Motion
 from worldmodel.model.outpainter import Outpainter
 from worldmodel.model.tokenizer import Tokenizer, to_uint8
 from worldmodel.model.transformer import WorldTransformer
+from worldmodel.model.whereabouts import Whereabouts
 from worldmodel.play.graphs import MotionGraphs, OutpainterGraphs, TokenizerGraphs, WorldGraphs
 from worldmodel.play.noise import START, frame_noise
 
@@ -32,7 +34,8 @@ SPEEDS = ("auto", "plain", *REWRITES)
 FARTHEST = {"openvino": 0.1, "openvino-bf16": 3.0}  # mean difference from plain, grey levels
 TRIAL = 6  # frames that choose a speed
 FUNCTIONS = (
-    "predict", "memorise", "pictures", "carried", "picture", "begun", "opened", "guided", "forward",
+    "predict", "memorise", "pictures", "latents", "carried", "picture", "begun", "opened", "guided",
+    "forward",
 )  # fmt: skip
 CLEAR = 2.0  # times as fast as plain: bfloat16 that gains so much needs no trial of float32
 GAIN = 1.15  # bfloat16 must win by this much, so that a little noise does not change the choice
@@ -46,11 +49,15 @@ class Networks:
     tokenizer: Tokenizer
     motion: Motion | None = None
     outpainter: Outpainter | None = None
+    whereabouts: Whereabouts | None = None
 
     @property
     def carrier(self) -> Carrier | None:
         """What moves the last frame along as the keys say."""
-        return Carrier(self.motion, self.tokenizer, self.outpainter) if self.motion else None
+        if not self.motion:
+            return None
+        parts = self.motion, self.tokenizer, self.outpainter
+        return MappedCarrier(*parts, self.whereabouts) if self.whereabouts else Carrier(*parts)
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,8 @@ def put_on(nets: Networks, name: str) -> None:
     precision = REWRITES[name]
     world = WorldGraphs(nets.world, precision)
     nets.world.predict, nets.world.memorise = world.predict, world.memorise
-    nets.tokenizer.pictures = TokenizerGraphs(nets.tokenizer, precision).pictures
+    tokenizer = TokenizerGraphs(nets.tokenizer, precision)
+    nets.tokenizer.pictures, nets.tokenizer.latents = tokenizer.pictures, tokenizer.latents
     if nets.motion:
         motion = MotionGraphs(nets.motion, nets.tokenizer, precision)
         nets.motion.carried, nets.motion.picture = motion.carried, motion.picture

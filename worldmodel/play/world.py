@@ -15,6 +15,7 @@ from worldmodel.model.motion import Motion
 from worldmodel.model.outpainter import Outpainter
 from worldmodel.model.tokenizer import Tokenizer
 from worldmodel.model.transformer import WorldTransformer
+from worldmodel.model.whereabouts import Whereabouts
 from worldmodel.play.scene import Scene, blank, load_scenes
 from worldmodel.play.speed import Networks, Speed, choose
 
@@ -30,6 +31,7 @@ class World:
     motion: Motion | None = None  # worlds with `config.world.history` have one
     outpainter: Outpainter | None = None
     ending: Ending | None = None  # tells that a level is over
+    whereabouts: Whereabouts | None = None  # worlds whose map is known
     scenes: tuple[Scene, ...] = ()
     speed: Speed = field(default_factory=Speed)
     trained: int | None = None  # updates behind its weights, of a world in training
@@ -42,7 +44,8 @@ class World:
     @property
     def networks(self) -> Networks:
         """What a speed is put on."""
-        return Networks(self.network, self.tokenizer, self.motion, self.outpainter)
+        moving = self.motion, self.outpainter, self.whereabouts
+        return Networks(self.network, self.tokenizer, *moving)
 
     @property
     def carrier(self) -> Carrier | None:
@@ -63,11 +66,14 @@ def load_world(folder: Path, device: str, speed: str) -> World:
         motion=checkpoint.motion and checkpoint.motion.requires_grad_(False).to(place),
         outpainter=checkpoint.outpainter and checkpoint.outpainter.requires_grad_(False).to(place),
         ending=checkpoint.ending and checkpoint.ending.requires_grad_(False).to(place),
+        whereabouts=checkpoint.whereabouts and checkpoint.whereabouts.to(place),
         scenes=load_scenes(folder / "scenes", size, config.controls),
         trained=checkpoint.step,
     )
     if world.outpainter and world.outpainter.exemplars:
         world.outpainter.exemplars.check()  # not in the middle of play
+    if world.whereabouts:
+        world.whereabouts.atlas.hung()
     start = world.scenes[0] if world.scenes else blank(size, config.controls.size)
     return replace(world, speed=choose(world.networks, speed, context_of(world, start)))
 

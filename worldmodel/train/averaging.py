@@ -30,7 +30,7 @@ def average_worlds(first: Path, second: Path, out: Path, share: float) -> None:
     if all(painters) and painters[0].config == painters[1].config:
         _mix(*painters, share)
     parts = other.config, other.tokenizer, other.network, other.motion, other.outpainter
-    save_checkpoint(out, *parts, ending=other.ending)
+    save_checkpoint(out, *parts, **other.others)
     seen = [*read_sources(first), *read_sources(second)]
     write_sources(out, [source for i, source in enumerate(seen) if source not in seen[:i]])
 

@@ -61,6 +61,7 @@ def caches_at(
             offscreen=carrier.nothing(last) if carrier else last.new_zeros(len(last), 0),
             lag=last.new_zeros(len(last), 2),
             opening=opening,
+            state=last.new_zeros(len(last), 0),
         )
     )
 

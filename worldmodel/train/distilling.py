@@ -67,7 +67,7 @@ def train_distilled(
     def publish(average: Distilled) -> None:
         save_checkpoint(
             run / "checkpoint", about, source.tokenizer, average.student, source.motion,
-            source.outpainter, step=saved_step(run), ending=source.ending,
+            source.outpainter, step=saved_step(run), **source.others,
         )  # fmt: skip
         sources = [source_of(clips.store), *read_sources(checkpoint)]
         describe_checkpoint(run / "checkpoint", about.title, sources)
@@ -101,7 +101,12 @@ def train_decoder(
         tokenizer = average.tokenizer
         about = dataclasses.replace(source.config, tokenizer_hash=tokenizer_hash(tokenizer))
         parts = about, tokenizer, world, source.motion, source.outpainter
-        save_checkpoint(run / "checkpoint", *parts, step=saved_step(run), ending=source.ending)
+        save_checkpoint(
+            run / "checkpoint",
+            *parts,
+            step=saved_step(run),
+            **source.others,
+        )
         sources = [source_of(clips.store), *read_sources(checkpoint)]
         describe_checkpoint(run / "checkpoint", about.title, sources)
 

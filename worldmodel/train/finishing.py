@@ -117,7 +117,12 @@ def _publisher(
 
     def publish(world: nn.Module) -> None:
         parts = about, source.tokenizer, world, source.motion, source.outpainter
-        save_checkpoint(folder, *parts, step=saved_step(run), ending=source.ending)
+        save_checkpoint(
+            folder,
+            *parts,
+            step=saved_step(run),
+            **source.others,
+        )
         describe_checkpoint(folder, about.title, sources)
 
     return publish

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worldmodel.checkpoint import load_network, save_network
+from worldmodel.checkpoint import POSE, load_network, save_network
 from worldmodel.data.atomic import write_json
 from worldmodel.data.clips import FrameStore
 from worldmodel.data.progress import Progress
@@ -25,7 +25,6 @@ from worldmodel.model.tokenizer import to_float
 from worldmodel.train.log import figures_line
 from worldmodel.train.stages import note_configuration
 
-POSE = "pose.safetensors"
 SMALL = 4  # times smaller are the pictures of a game that is only asked for its poses
 ALIKE = 5, 2  # parts of a step within which one picture stands for all: of units, of degrees
 FEW = 12_000  # pictures whose principal components are taken
