@@ -1,11 +1,9 @@
 """A room whose walls, floor and ceiling have smooth colours: what one sees from where is known."""
 
-import json
-
 import numpy as np
 import torch
+from strip import save_arrays
 
-from worldmodel.data.unpack import motion
 from worldmodel.games.base import ControlSpace
 from worldmodel.model.atlas import Atlas, atlas_of
 from worldmodel.model.camera import CameraConfig
@@ -157,14 +155,4 @@ def record(folder, seeds, count=40):
             own[i] = own[i - 1] if i % 4 else chosen
         frames.append(np.stack([game.reset(seed), *(game.step(control) for control in own[1:])]))
         keys.append(own)
-    spans = [
-        {"name": f"{i:06d}", "start": i * count, "stop": (i + 1) * count, "seed": seed,
-         "player": "sticky"}
-        for i, seed in enumerate(seeds)
-    ]  # fmt: skip
-    np.save(folder / "frames.npy", np.concatenate(frames))
-    np.save(folder / "controls.npy", np.concatenate(keys))
-    np.save(folder / "motion.npy", np.concatenate([motion(episode) for episode in frames]))
-    about = {"source": str(seeds), "game": "room", "licence": "none", "fps": 17.5,
-             "size": list(SIZE), "controls": SPACE.to_json(), "episodes": spans}  # fmt: skip
-    (folder / "episodes.json").write_text(json.dumps(about))
+    save_arrays(folder, Room, frames, keys, seeds)

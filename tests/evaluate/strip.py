@@ -84,14 +84,21 @@ def record(folder, seeds, count=60):
     for seed, own in zip(seeds, keys, strict=True):
         game = Strip()
         frames.append(np.stack([game.reset(seed), *(game.step(control) for control in own[1:])]))
+    save_arrays(folder, Strip, frames, keys, seeds)
+
+
+def save_arrays(folder, game, frames, keys, seeds):
+    """What `prepare` writes of a game: frames and keys of an episode for each seed."""
+    starts = np.cumsum([0, *map(len, frames)]).tolist()
     spans = [
-        {"name": f"{i:06d}", "start": i * count, "stop": (i + 1) * count, "seed": seed,
+        {"name": f"{i:06d}", "start": starts[i], "stop": starts[i + 1], "seed": seed,
          "player": "sticky"}
         for i, seed in enumerate(seeds)
     ]  # fmt: skip
     np.save(folder / "frames.npy", np.concatenate(frames))
     np.save(folder / "controls.npy", np.concatenate(keys))
     np.save(folder / "motion.npy", np.concatenate([motion(episode) for episode in frames]))
-    record = {"source": str(seeds), "game": "strip", "licence": "none", "fps": 17.5,
-              "size": list(SIZE), "controls": SPACE.to_json(), "episodes": spans}  # fmt: skip
+    record = {"source": str(seeds), "game": game.name, "licence": "none", "fps": game.fps,
+              "size": list(game.size), "controls": game.controls.to_json(),
+              "episodes": spans}  # fmt: skip
     (folder / "episodes.json").write_text(json.dumps(record))

@@ -68,5 +68,10 @@ def test_a_damaged_atlas_is_a_sentence(atlas, tmp_path):
     broken.encoded[: len(broken.encoded) // 2] = 7
     with pytest.raises(UserError, match=r"an atlas is damaged, .*; copy the checkpoint again"):
         broken.hung()
+    other = dataclasses.replace(atlas.config, camera=dataclasses.replace(CAMERA, width=32))
+    shaped = Atlas(other)
+    shaped.load_state_dict(atlas.state_dict())
+    with pytest.raises(UserError, match="an atlas is damaged"):
+        shaped.hung()
     with pytest.raises(UserError, match="must have pictures and walls"):
         dataclasses.replace(atlas.config, count=0)

@@ -24,6 +24,12 @@ def seen(camera, walls, pose):
     return camera.depths(pose[3], camera.walls(pose[None], walls)[0])
 
 
+def places(camera, pose, depths):
+    """Where on the map [H W 2] and at which heights [H W] what is so far off is."""
+    on_map = pose[:2] + depths[..., None] * camera.rays(pose)
+    return on_map, pose[3] - camera.y[:, None] * depths
+
+
 def projected(camera, pose, on_map, heights):
     """Pixels to the right and down [2 ...] at which places are seen from a pose, by angles."""
     to = on_map - pose[:2]
@@ -62,7 +68,7 @@ def test_the_floor_ends_where_the_wall_begins(camera, walls):
 
 def test_what_is_seen_is_seen_where_it_is(camera, walls):
     """The same pixels by two roads: rays that go out, and places that are looked at."""
-    on_map, heights = camera.places(HERE, seen(camera, walls, HERE))
+    on_map, heights = places(camera, HERE, seen(camera, walls, HERE))
     right, down = projected(camera, HERE, on_map, heights)
     assert torch.allclose(right, (camera.x * 24).expand(16, 48), atol=1e-3)
     assert torch.allclose(down, (camera.y * 28.8)[:, None].expand(16, 48), atol=1e-3)
@@ -74,9 +80,9 @@ def test_what_is_seen_is_seen_where_it_is(camera, walls):
 )
 def test_slopes_say_how_pixels_move_when_the_eye_does(camera, walls, direction, change):
     depths = seen(camera, walls, HERE)
-    places = camera.places(HERE, depths)
+    there = places(camera, HERE, depths)
     little = 0.01 * torch.tensor(change)
-    moved = projected(camera, HERE + little, *places) - projected(camera, HERE, *places)
+    moved = projected(camera, HERE + little, *there) - projected(camera, HERE, *there)
     told = torch.stack(camera.slopes(depths))[:, direction]
     assert torch.allclose(moved / 0.01, told, atol=0.02)
 

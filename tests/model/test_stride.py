@@ -106,3 +106,5 @@ def test_of_whom_nothing_is_known_nothing_is_known_later(walls):
 def test_strides_that_cannot_be_are_a_sentence():
     with pytest.raises(UserError, match="must be above 0"):
         StrideConfig(history=0)
+    with pytest.raises(UserError, match="must be pairs"):
+        StrideConfig(opposites=(0, 1, 2))

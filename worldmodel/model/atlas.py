@@ -81,10 +81,7 @@ class Atlas(nn.Module):
         rows, shown = self.sources(pose, walls, by)
         camera, size = self.camera.config, (self.camera.config.height, self.camera.config.width)
         taken = self.poses[rows]  # [s W 4]
-        away, ray = (
-            pose[:2] - taken[..., :2],
-            by.rays(pose),
-        )  # what is d far off lies at pose + d ray
+        away, ray = pose[:2] - taken[..., :2], by.rays(pose)  # d far off is pose + d ray
         ahead, aside = axes(taken[..., 2])
         far, across = (
             (away * axis).sum(-1)[:, None] + depths * (ray * axis).sum(-1)[:, None]
@@ -147,7 +144,9 @@ class Atlas(nn.Module):
         try:
             with Image.open(BytesIO(file)) as sheet:
                 found = torch.as_tensor(np.array(sheet.convert("RGBA")))
-            return rearrange(found, "(r h) (s w) c -> (r s) h w c", r=SIDE, s=SIDE).contiguous()
+            size = {"h": self.camera.config.height, "w": self.camera.config.width}
+            found = rearrange(found, "(r h) (s w) c -> (r s) h w c", r=SIDE, s=SIDE, **size)
+            return found.contiguous()
         except (OSError, RuntimeError, EinopsError) as error:  # Pillow tells it so or so
             raise UserError(
                 f"an atlas is damaged, or this Pillow reads no AVIF ({error}); copy the "

@@ -67,11 +67,6 @@ class Camera:
         plane = torch.where(y > 0, below, above) / y
         return torch.minimum(walls[None], plane[:, None])
 
-    def places(self, pose: Tensor, depths: Tensor) -> tuple[Tensor, Tensor]:
-        """Where on the map [H W 2] and at which heights [H W] what is seen from a pose [4] is."""
-        on_map = pose[:2] + depths[..., None] * self.rays(pose)
-        return on_map, pose[3] - self.y.to(pose.device)[:, None] * depths
-
     def rays(self, pose: Tensor) -> Tensor:
         """The way on the map [W 2] that each column looks, as far as it goes a unit ahead."""
         ahead, aside = axes(pose[2])

@@ -35,8 +35,10 @@ class StrideConfig:
     highest: float = 8.0
 
     def __post_init__(self) -> None:
-        if self.history < 1 or min(self.radius, self.period) <= 0 or not self.pairs:
+        if self.history < 1 or min(self.radius, self.period) <= 0:
             raise UserError(f"sizes of a stride must be above 0, found {self}")
+        if not self.opposites or len(self.opposites) % 2:
+            raise UserError(f"opposites of a stride must be pairs, found {self.opposites}")
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:

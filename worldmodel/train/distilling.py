@@ -101,12 +101,7 @@ def train_decoder(
         tokenizer = average.tokenizer
         about = dataclasses.replace(source.config, tokenizer_hash=tokenizer_hash(tokenizer))
         parts = about, tokenizer, world, source.motion, source.outpainter
-        save_checkpoint(
-            run / "checkpoint",
-            *parts,
-            step=saved_step(run),
-            **source.others,
-        )
+        save_checkpoint(run / "checkpoint", *parts, step=saved_step(run), **source.others)
         sources = [source_of(clips.store), *read_sources(checkpoint)]
         describe_checkpoint(run / "checkpoint", about.title, sources)
 

@@ -117,12 +117,7 @@ def _publisher(
 
     def publish(world: nn.Module) -> None:
         parts = about, source.tokenizer, world, source.motion, source.outpainter
-        save_checkpoint(
-            folder,
-            *parts,
-            step=saved_step(run),
-            **source.others,
-        )
+        save_checkpoint(folder, *parts, step=saved_step(run), **source.others)
         describe_checkpoint(folder, about.title, sources)
 
     return publish

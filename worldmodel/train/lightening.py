@@ -62,12 +62,7 @@ def train_lighter(
             source.config, tokenizer=about, tokenizer_hash=tokenizer_hash(average)
         )
         parts = world, average, source.network, source.motion, source.outpainter
-        save_checkpoint(
-            run / "checkpoint",
-            *parts,
-            step=saved_step(run),
-            **source.others,
-        )
+        save_checkpoint(run / "checkpoint", *parts, step=saved_step(run), **source.others)
         sources = [source_of(store), *read_sources(checkpoint)]
         describe_checkpoint(run / "checkpoint", world.title, sources)
 
